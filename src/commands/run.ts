@@ -1,0 +1,158 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../config/load.ts';
+import { ProxyError } from '../errors.ts';
+import { createTokenSource } from '../identity/credentials.ts';
+import { requireRoleName } from '../identity/role-name.ts';
+import { TokenCache } from '../identity/token-cache.ts';
+import { clock, tokenLog } from '../identity/token-log.ts';
+import { createLogger, describeError, type Logger } from '../log.ts';
+import { CancelKeys } from '../proxy/cancel.ts';
+import { SessionRegistry } from '../proxy/registry.ts';
+import { type ProxyServer, startServer } from '../proxy/server.ts';
+import type { SessionDeps } from '../proxy/session.ts';
+import { testLogin } from '../proxy/test-login.ts';
+import { createTrust } from '../upstream/trust.ts';
+import { watchSignals } from './signals.ts';
+
+/** The longest that one fetch of a token may take: `az` and managed identities need seconds at worst. */
+const TOKEN_FETCH_TIMEOUT_MS = 30_000;
+
+/** After a second signal: for the last words to leave, not for anybody to read them. */
+const LAST_WORDS_MS = 200;
+
+/**
+ * `pg-entra-proxy run`: serves until a signal says stop.
+ *
+ * @returns the exit status: 0 done, 1 could not start.
+ */
+export async function run(config: Config): Promise<number> {
+  const { settings } = config;
+  const onTerminal = process.stderr.isTTY;
+  const log = await createLogger(
+    settings['log-level'],
+    settings['log-format'] ?? (onTerminal ? 'pretty' : 'json'),
+  );
+  for (const warning of config.warnings) log.warn({ event: 'config' }, warning);
+  const deps = createDeps(config, log);
+  const signals = watchSignals();
+  try {
+    if (settings['fail-fast']) await testLogin(deps, settings.database ?? 'postgres');
+    const server = await listen(config, deps);
+    void announceToken(deps, server, settings.database ?? 'postgres');
+    await signals.first;
+    await shutDown(server, deps, settings['drain-timeout'], signals.second);
+    return 0;
+  } catch (error) {
+    const fields = { event: 'start-failed', error: describeError(error) };
+    log.fatal(fields, `cannot start: ${explain(error)}`);
+    return 1;
+  } finally {
+    deps.tokens.close();
+    signals.close();
+  }
+}
+
+function createDeps({ server, settings }: Config, log: Logger): SessionDeps {
+  const source = createTokenSource({
+    credential: settings.credential,
+    scope: settings.scope,
+    clientId: settings['client-id'],
+    tenantId: settings['tenant-id'],
+    authorityHost: settings['authority-host'],
+    disableInstanceDiscovery: settings['disable-instance-discovery'],
+    tokenFile: settings['token-file'],
+    tokenCommand: settings['token-command'],
+    fetchTimeoutMs: TOKEN_FETCH_TIMEOUT_MS,
+  });
+  return {
+    upstream: {
+      address: settings['upstream-address'] ?? server.host,
+      port: server.port ?? settings['upstream-port'],
+      trust: createTrust(settings.ca, settings['server-name'] ?? server.host, settings['tls-min']),
+      connectTimeoutMs: settings['connect-timeout'],
+    },
+    tokens: new TokenCache(source, { fetchTimeoutMs: TOKEN_FETCH_TIMEOUT_MS, onEvent: tokenLog(log) }),
+    role: settings.user === 'auto' ? undefined : settings.user,
+    policy: { database: settings.database },
+    registry: new SessionRegistry(settings['max-sessions']),
+    cancelKeys: new CancelKeys(),
+    loginTimeoutMs: settings['login-timeout'],
+    log,
+  };
+}
+
+async function listen({ settings }: Config, deps: SessionDeps): Promise<ProxyServer> {
+  const { upstream, log } = deps;
+  const server = await startServer({ address: settings.address, port: settings.port }, deps);
+  const towards = `${upstream.address}:${upstream.port}`;
+  const name = upstream.trust.serverName === upstream.address ? '' : ` as ${upstream.trust.serverName}`;
+  log.info(
+    {
+      event: 'listening',
+      address: server.address,
+      port: server.port,
+      upstream: towards,
+      serverName: upstream.trust.serverName,
+    },
+    `listening on ${server.address}:${server.port}, towards ${towards}${name} (TLS roots: ${upstream.trust.roots})`,
+  );
+  return server;
+}
+
+/** Tells who the token is for and how to connect; a failure is told and then left to the sessions. */
+async function announceToken(deps: SessionDeps, server: ProxyServer, database: string): Promise<void> {
+  const { log, tokens } = deps;
+  try {
+    const token = await tokens.getToken();
+    const role = deps.role ?? requireRoleName(token.claims);
+    const fields = {
+      event: 'ready',
+      role,
+      credential: tokens.credential,
+      tokenExpiresAt: new Date(token.expiresAt),
+    };
+    log.info(
+      fields,
+      `logging in as ${role} (credential: ${tokens.credential}), token valid until ${clock(token.expiresAt)}`,
+    );
+    const host = server.address.includes(':') ? '::1' : server.address;
+    log.info({ event: 'hint' }, `connect with:  psql "host=${host} port=${server.port} dbname=${database}"`);
+  } catch (error) {
+    log.error(
+      { event: 'not-ready', error: describeError(error) },
+      `no login possible yet: ${explain(error)}`,
+    );
+  }
+}
+
+async function shutDown(
+  server: ProxyServer,
+  deps: SessionDeps,
+  timeoutMs: number,
+  second: Promise<void>,
+): Promise<void> {
+  const { log, registry } = deps;
+  const count = registry.connectionCount;
+  const patience = `up to ${timeoutMs / 1000} s; a second signal ends them at once`;
+  log.info(
+    { event: 'stopping', sessions: count },
+    `stopping${count === 0 ? '' : `: waiting for ${count} sessions, ${patience}`}`,
+  );
+  const drained = server.drain(timeoutMs);
+  const cut = await Promise.race([
+    drained,
+    second.then(async () => {
+      const left = registry.connectionCount;
+      server.stop();
+      await Promise.race([drained, delay(LAST_WORDS_MS)]);
+      return left;
+    }),
+  ]);
+  log.info({ event: 'stopped', cut }, cut === 0 ? 'stopped, no session cut' : `stopped, ${cut} sessions cut`);
+}
+
+/** What went wrong and what to do, in one line. */
+function explain(error: unknown): string {
+  if (error instanceof ProxyError && error.hint !== undefined) return `${error.message}. ${error.hint}`;
+  return describeError(error);
+}

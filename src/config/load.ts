@@ -1,0 +1,132 @@
+import { UsageError } from '../errors.ts';
+import type { CREDENTIALS } from '../identity/credentials.ts';
+import { parseServer, type ServerArgument } from './parsers.ts';
+import { type Setting, SETTINGS, type SettingName, type Settings } from './settings.ts';
+
+/** What a command line parser hands over: flag to text, without anything made of it yet. */
+export type RawFlags = Readonly<Record<string, unknown>>;
+
+export interface Config {
+  readonly server: ServerArgument;
+  readonly settings: Settings;
+  /** Which settings somebody gave, by flag or environment. */
+  readonly given: ReadonlySet<SettingName>;
+  /** What is odd but harmless. */
+  readonly warnings: readonly string[];
+}
+
+const ENV_PREFIX = 'PGEP_';
+
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+
+type Credential = (typeof CREDENTIALS)[number];
+
+/** Identity settings that only some credentials look at: given with another, they would do nothing. */
+const NEEDS_CREDENTIAL: Readonly<Partial<Record<SettingName, readonly Credential[]>>> = {
+  'client-id': ['default', 'managed-identity', 'workload-identity'],
+  'tenant-id': ['default', 'workload-identity', 'azure-cli'],
+  'token-file': ['token-file'],
+  'token-command': ['token-command'],
+  scope: ['default', 'managed-identity', 'workload-identity', 'environment', 'azure-cli'],
+  'authority-host': ['default', 'workload-identity', 'environment'],
+  'disable-instance-discovery': ['default', 'workload-identity', 'environment'],
+};
+
+/**
+ * The configuration of `run`: flag before environment (`PGEP_` and the flag in upper snake case) before
+ * default.
+ *
+ * @throws {@link UsageError} with every problem there is.
+ */
+export function loadConfig(servers: readonly string[], flags: RawFlags, env: NodeJS.ProcessEnv): Config {
+  const problems = unknownFlags(flags);
+  const given = new Set<SettingName>();
+  const values: Record<string, unknown> = {};
+  for (const name of NAMES) {
+    try {
+      values[name] = readSetting(name, flags[name], env[envName(name)], given);
+    } catch (error) {
+      const origin = flags[name] === undefined ? envName(name) : `--${name}`;
+      problems.push(`${origin} ${(error as Error).message}`);
+    }
+  }
+  const server = readServer(servers, problems);
+  const settings = values as unknown as Settings;
+  problems.push(...contradictions(settings, given, server));
+  if (problems.length > 0 || server === undefined) throw new UsageError(problems);
+  return { server, settings, given, warnings: unknownVariables(env) };
+}
+
+export function envName(name: SettingName): string {
+  return ENV_PREFIX + name.toUpperCase().replaceAll('-', '_');
+}
+
+function readSetting(
+  name: SettingName,
+  raw: unknown,
+  env: string | undefined,
+  given: Set<SettingName>,
+): unknown {
+  const setting: Setting<unknown> = SETTINGS[name];
+  if (Array.isArray(raw)) throw new Error('is given more than once');
+  const text = raw === undefined ? env : String(raw);
+  if (text !== undefined) given.add(name);
+  const effective = text ?? setting.default;
+  return effective === undefined ? undefined : setting.parse(effective);
+}
+
+function readServer(servers: readonly string[], problems: string[]): ServerArgument | undefined {
+  const [server, ...others] = servers;
+  if (server === undefined) {
+    problems.push('which server? Give its name: pg-entra-proxy myserver');
+    return undefined;
+  }
+  if (others.length > 0)
+    problems.push(`one server at a time in this version, not also "${others.join('", "')}"`);
+  try {
+    return parseServer(server);
+  } catch (error) {
+    problems.push((error as Error).message);
+    return undefined;
+  }
+}
+
+function contradictions(
+  settings: Settings,
+  given: ReadonlySet<SettingName>,
+  server: ServerArgument | undefined,
+): string[] {
+  const problems: string[] = [];
+  const { credential } = settings;
+  if (credential !== undefined) {
+    for (const [name, needed] of Object.entries(NEEDS_CREDENTIAL)) {
+      if (given.has(name as SettingName) && !needed.includes(credential)) {
+        problems.push(
+          `--${name} does nothing with --credential ${credential}: it goes with ${needed.join(', ')}`,
+        );
+      }
+    }
+    if ((credential === 'token-file' || credential === 'token-command') && !given.has(credential)) {
+      problems.push(`--credential ${credential} needs --${credential}`);
+    }
+  }
+  if (server?.port !== undefined && given.has('upstream-port') && server.port !== settings['upstream-port']) {
+    problems.push(
+      `the server's port is given twice: :${server.port} and --upstream-port ${settings['upstream-port']}`,
+    );
+  }
+  return problems;
+}
+
+function unknownFlags(flags: RawFlags): string[] {
+  return Object.keys(flags)
+    .filter((name) => !Object.hasOwn(SETTINGS, name))
+    .map((name) => `${name.length === 1 ? '-' : '--'}${name} is not a flag of pg-entra-proxy`);
+}
+
+function unknownVariables(env: NodeJS.ProcessEnv): string[] {
+  const known = new Set(NAMES.map(envName));
+  return Object.keys(env)
+    .filter((name) => name.startsWith(ENV_PREFIX) && !known.has(name))
+    .map((name) => `the environment variable ${name} is not a setting of pg-entra-proxy`);
+}

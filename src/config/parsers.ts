@@ -1,0 +1,95 @@
+import { isIP } from 'node:net';
+import { PUBLIC_CLOUD } from './clouds.ts';
+
+/** Turns a setting's text into its value; throws an Error whose message completes "--flag ...". */
+export type Parser<T> = (text: string) => T;
+
+const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+/** The longest delay that a timer can wait for, 2^31 - 1 milliseconds (24 days). */
+const MAX_DURATION_MS = 2_147_483_647;
+
+/** `500ms`, `30s`, `5m`, `1h` or `0`, as milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  const milliseconds = text === '0' ? 0 : Number(match?.[1]) * UNITS_MS[match?.[2] as keyof typeof UNITS_MS];
+  if (Number.isNaN(milliseconds)) throw new Error(`takes a duration such as 500ms, 30s or 5m, not "${text}"`);
+  if (milliseconds > MAX_DURATION_MS) throw new Error(`takes at most 24 days, not "${text}"`);
+  return milliseconds;
+}
+
+/** A duration that something can be done in. */
+export function parseTimeout(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds < 1) throw new Error('takes a duration above 0');
+  return milliseconds;
+}
+
+export function parseInteger(min: number, max: number): Parser<number> {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max))
+      throw new Error(`takes a whole number from ${min} to ${max}, not "${text}"`);
+    return value;
+  };
+}
+
+export function parseChoice<T extends string>(choices: readonly T[]): Parser<T> {
+  return (text) => {
+    const choice = choices.find((one) => one === text);
+    if (choice === undefined) throw new Error(`takes one of ${choices.join(', ')}, not "${text}"`);
+    return choice;
+  };
+}
+
+export function parseText(text: string): string {
+  if (text === '') throw new Error('needs a value');
+  if (text.includes('\0')) throw new Error('cannot hold a zero byte');
+  return text;
+}
+
+export function parseHttpsUrl(text: string): string {
+  if (!URL.canParse(text) || new URL(text).protocol !== 'https:') {
+    throw new Error(`takes an https:// address, not "${text}"`);
+  }
+  return text;
+}
+
+/** A host name or IP address. */
+export function parseHost(text: string): string {
+  const isName = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i.test(
+    text,
+  );
+  if (!isName && isIP(text) === 0) throw new Error(`takes a host name or IP address, not "${text}"`);
+  return text;
+}
+
+/** An address that other machines cannot reach. */
+export function parseLoopback(text: string): string {
+  const loopback = text === 'localhost' || text === '::1' || (isIP(text) === 4 && text.startsWith('127.'));
+  if (!loopback) {
+    throw new Error(
+      `takes a loopback address (127.0.0.1, ::1, localhost), not "${text}": whoever reaches the port acts as ` +
+        'the identity, so other machines need local authentication, which this version does not have yet',
+    );
+  }
+  return text;
+}
+
+export interface ServerArgument {
+  readonly host: string;
+  readonly port?: number | undefined;
+}
+
+/** `myserver` (completed with the cloud's suffix), a full host name, an address, each with `:port` or not. */
+export function parseServer(text: string): ServerArgument {
+  if (text.includes('://')) throw new Error(`"${text}" is a URL: give the server's name only`);
+  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(isIP(text) === 6 ? `[${text}]` : text);
+  if (match === null) throw new Error(`"${text}" is not a server: give a name, or name:port`);
+  const host = parseHost(match[1] ?? match[2] ?? '');
+  const isShort = !host.includes('.') && host !== 'localhost' && isIP(host) === 0;
+  return {
+    host: isShort ? host + PUBLIC_CLOUD.hostSuffix : host,
+    port: match[3] === undefined ? undefined : parseInteger(1, 65_535)(match[3]),
+  };
+}

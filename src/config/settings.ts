@@ -1,0 +1,182 @@
+import { CREDENTIALS } from '../identity/credentials.ts';
+import { LOG_LEVELS } from '../log.ts';
+import { readRoots } from '../upstream/trust.ts';
+import { PUBLIC_CLOUD } from './clouds.ts';
+import {
+  type Parser,
+  parseChoice,
+  parseDuration,
+  parseHost,
+  parseHttpsUrl,
+  parseInteger,
+  parseLoopback,
+  parseText,
+  parseTimeout,
+} from './parsers.ts';
+
+export type Group = 'Listen' | 'Identity' | 'Upstream' | 'Life' | 'Output';
+
+/** One setting: flag, environment variable and help derive from it. */
+export interface Setting<T> {
+  readonly group: Group;
+  readonly help: string;
+  readonly parse: Parser<T>;
+  /** As a user would write it. */
+  readonly default?: string;
+  /** A switch: on where it is given, and takes no value. */
+  readonly isSwitch?: true;
+}
+
+interface DefaultedSetting<T> extends Setting<T> {
+  readonly default: string;
+}
+
+const flag = { parse: (text: string) => parseSwitch(text), default: 'false', isSwitch: true } as const;
+
+/** Every setting of `run`, declared once. */
+export const SETTINGS = {
+  address: {
+    group: 'Listen',
+    help: 'loopback address to listen on',
+    parse: parseLoopback,
+    default: '127.0.0.1',
+  },
+  port: {
+    group: 'Listen',
+    help: 'port to listen on; 0 for any free one',
+    parse: parseInteger(0, 65_535),
+    default: '6432',
+  },
+  'max-sessions': {
+    group: 'Listen',
+    help: 'sessions at the same time; the next gets 53300',
+    parse: parseInteger(1, 100_000),
+    default: '1000',
+  },
+  'login-timeout': {
+    group: 'Listen',
+    help: 'how long a login may take, first byte to the last of it',
+    parse: parseTimeout,
+    default: '60s',
+  },
+  user: {
+    group: 'Identity',
+    help: 'the role to log in as; auto: the name in the token',
+    parse: parseText,
+    default: 'auto',
+  },
+  credential: {
+    group: 'Identity',
+    help: `where tokens come from: ${CREDENTIALS.join(', ')}`,
+    parse: parseChoice(CREDENTIALS),
+    default: 'default',
+  },
+  'client-id': {
+    group: 'Identity',
+    help: 'which user-assigned managed identity or application',
+    parse: parseText,
+  },
+  'tenant-id': { group: 'Identity', help: 'which Entra tenant', parse: parseText },
+  'token-file': { group: 'Identity', help: 'a file that something else keeps a token in', parse: parseText },
+  'token-command': {
+    group: 'Identity',
+    help: "a command (given to no shell) that prints a token, or az's JSON",
+    parse: parseText,
+  },
+  scope: {
+    group: 'Identity',
+    help: 'what the token is for',
+    parse: parseText,
+    default: PUBLIC_CLOUD.scope,
+  },
+  'authority-host': {
+    group: 'Identity',
+    help: "Entra's address, where it is not the public cloud's",
+    parse: parseHttpsUrl,
+  },
+  'disable-instance-discovery': {
+    group: 'Identity',
+    help: 'do not ask the public cloud whether the authority host exists',
+    ...flag,
+  },
+  'upstream-address': {
+    group: 'Upstream',
+    help: "what to dial, where it is not the server's name (private endpoint)",
+    parse: parseHost,
+  },
+  'upstream-port': {
+    group: 'Upstream',
+    help: "the server's port",
+    parse: parseInteger(1, 65_535),
+    default: '5432',
+  },
+  'server-name': {
+    group: 'Upstream',
+    help: "the name that the server's certificate must be for; default: the server's name",
+    parse: parseHost,
+  },
+  ca: {
+    group: 'Upstream',
+    help: 'trusted roots: bundled (those of Azure), system, or a PEM file',
+    parse: parseRoots,
+    default: 'bundled',
+  },
+  'tls-min': {
+    group: 'Upstream',
+    help: 'oldest TLS version: 1.2 or 1.3',
+    parse: parseChoice(['1.2', '1.3'] as const),
+    default: '1.2',
+  },
+  database: {
+    group: 'Upstream',
+    help: "database for clients that name none; default: named like the client's user",
+    parse: parseText,
+  },
+  'connect-timeout': {
+    group: 'Upstream',
+    help: 'how long connecting to the server may take, TLS included',
+    parse: parseTimeout,
+    default: '30s',
+  },
+  'drain-timeout': {
+    group: 'Life',
+    help: 'how long sessions may go on after SIGTERM or Ctrl-C',
+    parse: parseDuration,
+    default: '30s',
+  },
+  'fail-fast': { group: 'Life', help: 'exit if the first token or a test login fails', ...flag },
+  'log-level': {
+    group: 'Output',
+    help: `least important level to log: ${LOG_LEVELS.join(', ')}`,
+    parse: parseChoice(LOG_LEVELS),
+    default: 'info',
+  },
+  'log-format': {
+    group: 'Output',
+    help: 'json or pretty; default: pretty on a terminal, else json',
+    parse: parseChoice(['json', 'pretty'] as const),
+  },
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** The values, each of the type that its parser gives; undefined only where there is no default. */
+export type Settings = {
+  readonly [K in SettingName]: (typeof SETTINGS)[K] extends DefaultedSetting<infer T>
+    ? T
+    : (typeof SETTINGS)[K] extends Setting<infer T>
+      ? T | undefined
+      : never;
+};
+
+function parseSwitch(text: string): boolean {
+  if (['true', '1', 'yes', 'on'].includes(text)) return true;
+  if (['false', '0', 'no', 'off', ''].includes(text)) return false;
+  throw new Error(`takes true or false, not "${text}"`);
+}
+
+/** Reads the roots once, so that a bad file is told with everything else that is wrong. */
+function parseRoots(text: string): string {
+  readRoots(parseText(text));
+  return text;
+}

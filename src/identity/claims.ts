@@ -1,0 +1,44 @@
+/**
+ * Claims of an Entra access token that this program looks at.
+ *
+ * @see https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+ */
+export interface Claims {
+  /** Expiry in seconds since 1970. */
+  readonly exp?: number | undefined;
+  readonly xms_mirid?: string | undefined;
+  readonly upn?: string | undefined;
+  readonly preferred_username?: string | undefined;
+  readonly unique_name?: string | undefined;
+}
+
+/**
+ * Reads a JWT's claims without verifying them: the server does that; here they only name and explain.
+ *
+ * @param token - three base64url parts joined by dots, the second being the claims as JSON.
+ * @returns undefined if it is not a JWT. Claims of an unexpected type are left out.
+ * @see https://www.rfc-editor.org/rfc/rfc7519#section-3
+ */
+export function decodeClaims(token: string): Claims | undefined {
+  const [, payload, , ...rest] = token.split('.');
+  if (payload === undefined || rest.length > 0) return undefined;
+  let claims: unknown;
+  try {
+    claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return undefined;
+  const of = claims as Record<string, unknown>;
+  return {
+    exp: typeof of['exp'] === 'number' && Number.isFinite(of['exp']) ? of['exp'] : undefined,
+    xms_mirid: text(of['xms_mirid']),
+    upn: text(of['upn']),
+    preferred_username: text(of['preferred_username']),
+    unique_name: text(of['unique_name']),
+  };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

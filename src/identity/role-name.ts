@@ -1,0 +1,27 @@
+import { ProxyError, SqlState } from '../errors.ts';
+import type { Claims } from './claims.ts';
+
+/** The resource path of a user-assigned managed identity; its last segment is the display name. */
+const USER_ASSIGNED_IDENTITY = /\/providers\/microsoft\.managedidentity\/userassignedidentities\/([^/]+)$/i;
+
+/**
+ * The role that a token's owner normally has, in the order of Microsoft's own helpers: a user-assigned
+ * managed identity's name, then `upn`, `preferred_username`, `unique_name`. An application's or a
+ * group's name is in no claim.
+ */
+export function roleNameOf(claims: Claims | undefined): string | undefined {
+  const identity = claims?.xms_mirid?.match(USER_ASSIGNED_IDENTITY)?.[1];
+  return identity ?? claims?.upn ?? claims?.preferred_username ?? claims?.unique_name;
+}
+
+/** @throws {@link ProxyError} 28000 if the token names nobody. */
+export function requireRoleName(claims: Claims | undefined): string {
+  const name = roleNameOf(claims);
+  if (name !== undefined) return name;
+  throw new ProxyError(SqlState.invalidAuthorization, "the token does not say which role is its owner's", {
+    hint:
+      'Give the role with --user NAME: the display name of the managed identity, application or group. ' +
+      "If there is no such role yet: select * from pgaadauth_create_principal('NAME', false, false), " +
+      'in database postgres, as the Entra administrator.',
+  });
+}

@@ -1,0 +1,194 @@
+import { ProxyError, SqlState } from '../errors.ts';
+import type { AccessToken, TokenSource } from './token-source.ts';
+
+/** A token is asked for anew this long before its end, or after three quarters of a shorter life. */
+const REFRESH_MARGIN_MS = 300_000;
+
+/** A token that ends sooner than this is not handed out: the server would see it expired. */
+const EXPIRY_SLACK_MS = 1_000;
+
+/** How often the wall clock is looked at. A timer alone stands still while a laptop sleeps. */
+const TICK_MS = 15_000;
+
+/** How often a server's word that a token is stale may cause a fetch. */
+const MIN_FORCED_INTERVAL_MS = 10_000;
+
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 60_000;
+
+/** What became of a fetch, for the log. */
+export type TokenEvent =
+  | { readonly kind: 'refreshed'; readonly token: AccessToken }
+  | { readonly kind: 'failed'; readonly error: unknown; readonly validUntil: number | undefined };
+
+export interface TokenCacheOptions {
+  readonly fetchTimeoutMs: number;
+  readonly onEvent?: (event: TokenEvent) => void;
+  /** Wall-clock milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/**
+ * One identity's token. A valid one is handed out at once and refreshed behind the scenes; only when
+ * there is none does anybody wait, and all who do share one fetch.
+ */
+export class TokenCache {
+  readonly #source: TokenSource;
+  readonly #options: Required<TokenCacheOptions>;
+  #token: AccessToken | undefined;
+  #refreshAt = 0;
+  #retryMs = FIRST_RETRY_MS;
+  #inFlight: Promise<AccessToken> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+  #forcedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(source: TokenSource, options: TokenCacheOptions) {
+    this.#source = source;
+    this.#options = { onEvent: () => {}, now: Date.now, ...options };
+  }
+
+  get credential(): string {
+    return this.#source.name;
+  }
+
+  /** The token in hand, valid or not, without asking anybody. */
+  get current(): AccessToken | undefined {
+    return this.#token;
+  }
+
+  /**
+   * A token that is valid now.
+   *
+   * @throws {@link ProxyError} if there is none and none can be had.
+   */
+  async getToken(): Promise<AccessToken> {
+    const token = this.#token;
+    const now = this.#options.now();
+    if (token !== undefined && now < token.expiresAt - EXPIRY_SLACK_MS) {
+      if (now >= this.#refreshAt) this.#refreshBehind();
+      return token;
+    }
+    return this.#fetch();
+  }
+
+  /**
+   * A token other than the one that the server just refused: one that has come, or is coming, meanwhile.
+   *
+   * @param options.fetch - whether to ask the source for a new one if there is none otherwise; not more
+   *   than once in {@link MIN_FORCED_INTERVAL_MS}, however many sessions wish so.
+   * @returns undefined when there is no other.
+   */
+  async replacementFor(refused: AccessToken, options: { fetch: boolean }): Promise<AccessToken | undefined> {
+    if (this.#inFlight !== undefined) await this.#inFlight;
+    else if (this.#token?.value === refused.value && options.fetch && this.#mayForce()) await this.#fetch();
+    return this.#token?.value === refused.value ? undefined : this.#token;
+  }
+
+  #mayForce(): boolean {
+    const now = this.#options.now();
+    if (Math.abs(now - this.#forcedAt) < MIN_FORCED_INTERVAL_MS) return false;
+    this.#forcedAt = now;
+    return true;
+  }
+
+  /** Stops refreshing. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  // Shared by every waiting session, so no one session's signal may cancel it.
+  #fetch(): Promise<AccessToken> {
+    this.#inFlight ??= this.#fetchOnce().finally(() => {
+      this.#inFlight = undefined;
+    });
+    return this.#inFlight;
+  }
+
+  #refreshBehind(): void {
+    // Its failure has been told through onEvent, and the token in hand still serves.
+    this.#fetch().catch(() => {});
+  }
+
+  async #fetchOnce(): Promise<AccessToken> {
+    const now = this.#options.now;
+    try {
+      const token = await this.#bounded();
+      if (token.expiresAt <= now()) throw expiredOnArrival(this.#source.name);
+      this.#keep(token);
+      this.#options.onEvent({ kind: 'refreshed', token });
+      return token;
+    } catch (error) {
+      const held = this.#token;
+      this.#refreshAt = now() + this.#retryMs;
+      this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
+      const validUntil = held !== undefined && held.expiresAt > now() ? held.expiresAt : undefined;
+      this.#options.onEvent({ kind: 'failed', error, validUntil });
+      throw error;
+    } finally {
+      this.#schedule();
+    }
+  }
+
+  /** The source's fetch, given up after the timeout whether the source listens to the signal or not. */
+  async #bounded(): Promise<AccessToken> {
+    const { fetchTimeoutMs } = this.#options;
+    const signal = AbortSignal.timeout(fetchTimeoutMs);
+    const { promise: timedOut, reject } = Promise.withResolvers<never>();
+    const giveUp = (): void => reject(fetchTimedOut(this.#source.name, fetchTimeoutMs));
+    signal.addEventListener('abort', giveUp);
+    try {
+      return await Promise.race([this.#source.fetchToken(signal), timedOut]);
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  #keep(token: AccessToken): void {
+    const now = this.#options.now();
+    const lifetime = token.expiresAt - now;
+    const planned = token.expiresAt - Math.min(REFRESH_MARGIN_MS, lifetime / 4);
+    const isNew = token.value !== this.#token?.value;
+    this.#token = token;
+    // A source that gives the same token again (its own cache) is not asked again at once.
+    this.#refreshAt = Math.max(
+      Math.min(planned, token.refreshAt ?? planned),
+      isNew ? 0 : now + this.#retryMs,
+    );
+    this.#retryMs = isNew ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, MAX_RETRY_MS);
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    const wait = Math.min(TICK_MS, Math.max(0, this.#refreshAt - this.#options.now()));
+    this.#timer = setTimeout(this.#onTick, wait);
+    this.#timer.unref();
+  }
+
+  readonly #onTick = (): void => {
+    if (this.#options.now() >= this.#refreshAt) this.#refreshBehind();
+    else this.#schedule();
+  };
+}
+
+function fetchTimedOut(credential: string, timeoutMs: number): ProxyError {
+  return new ProxyError(
+    SqlState.cannotConnectNow,
+    `the credential "${credential}" gave no token within ${timeoutMs / 1000} s`,
+    {
+      hint: 'Microsoft Entra (or the local identity endpoint) does not answer. Check the network, then try again.',
+    },
+  );
+}
+
+function expiredOnArrival(credential: string): ProxyError {
+  return new ProxyError(
+    SqlState.cannotConnectNow,
+    `the credential "${credential}" gave a token that has already expired`,
+    {
+      hint: "Check this machine's clock; with --token-file or --token-command, check what writes the token.",
+    },
+  );
+}

@@ -1,0 +1,62 @@
+import { ProxyError, SqlState } from '../errors.ts';
+import {
+  encodeStartupMessage,
+  lastParameter,
+  type StartupMessage,
+  type StartupParameter,
+} from '../protocol/startup.ts';
+
+/** What the configuration says about clients' wishes. */
+export interface Policy {
+  /** The database for clients that name none; without it, PostgreSQL's own rule: named like the user. */
+  readonly database?: string | undefined;
+}
+
+/** A login as the client asked for it, less the user: whose place the role takes. */
+export interface LoginPlan {
+  readonly protocolVersion: number;
+  /** Who the client said it was: for the log only. */
+  readonly clientUser: string;
+  readonly database: Buffer;
+  readonly applicationName: string;
+  /** Everything but `user` and `database`, in the client's order. */
+  readonly parameters: readonly StartupParameter[];
+}
+
+/**
+ * Decides what to ask the server for, before any network. The database is pinned to what the client
+ * would have got from the server itself, because without one it would follow the role instead.
+ *
+ * @throws {@link ProxyError} 28000 if the client names neither a database nor a user.
+ */
+export function planLogin(startup: StartupMessage, policy: Policy): LoginPlan {
+  const { protocolVersion, parameters } = startup;
+  const user = lastParameter(parameters, 'user');
+  const fallback = policy.database === undefined ? user : Buffer.from(policy.database);
+  const database = lastParameter(parameters, 'database') ?? fallback;
+  if (database === undefined) {
+    throw new ProxyError(SqlState.invalidAuthorization, 'the client names neither a database nor a user', {
+      hint: 'Name the database in the client, or start the proxy with --database NAME.',
+    });
+  }
+  return {
+    protocolVersion,
+    clientUser: user?.toString() ?? '',
+    database,
+    applicationName: lastParameter(parameters, 'application_name')?.toString() ?? '',
+    parameters: parameters.filter(({ name }) => name !== 'user' && name !== 'database'),
+  };
+}
+
+/** The StartupMessage that logs in as `role`. */
+export function encodePlan(plan: LoginPlan, role: string): Buffer {
+  const { protocolVersion, database, parameters } = plan;
+  return encodeStartupMessage({
+    protocolVersion,
+    parameters: [
+      { name: 'user', value: Buffer.from(role) },
+      { name: 'database', value: database },
+      ...parameters,
+    ],
+  });
+}

@@ -1,0 +1,142 @@
+import type { Socket } from 'node:net';
+import { type Peer, ProxyError, SqlState } from '../errors.ts';
+import { encodeFatal } from '../protocol/error-response.ts';
+import { closeGently } from './linger.ts';
+import { TransactionState } from './transaction-state.ts';
+
+/** How a relay came to its end: who closed, and why. */
+export interface RelayEnd {
+  readonly endedBy: Peer | 'proxy';
+  readonly reason: string;
+}
+
+/**
+ * Passes bytes both ways, unchanged, from AuthenticationOk to the end. A peer that does not read makes
+ * the other one wait: what is held for it stays within the sockets' high-water marks.
+ */
+export class Relay {
+  readonly #client: Socket;
+  readonly #server: Socket;
+  readonly #state: TransactionState;
+  readonly #ended = Promise.withResolvers<RelayEnd>();
+  #end: RelayEnd | undefined;
+  #draining = false;
+  bytesFromClient = 0;
+  bytesFromServer = 0;
+
+  /** @param onBackendKey - told the process ID and secret key that name this session to a CancelRequest. */
+  constructor(client: Socket, server: Socket, onBackendKey: (key: Buffer) => void) {
+    this.#client = client;
+    this.#server = server;
+    this.#state = new TransactionState(onBackendKey);
+  }
+
+  /** Runs until both sockets are closed. Never rejects: a failing peer is an end like any other. */
+  async run(): Promise<RelayEnd> {
+    this.#relayFromServer();
+    this.#relayFromClient();
+    // Either may have gone between its login and these listeners.
+    if (this.#client.destroyed) this.#lost('client', undefined);
+    if (this.#server.destroyed) this.#lost('server', undefined);
+    const end = await this.#ended.promise;
+    await Promise.all([closed(this.#client), closed(this.#server)]);
+    return end;
+  }
+
+  /** Closes the session as soon as it is between transactions, with 57P01. */
+  drain(): void {
+    this.#draining = true;
+    this.#closeIfDrained();
+  }
+
+  /** Closes the session now, with 57P01 if the server stands between two messages. */
+  stop(): void {
+    this.#finish({ endedBy: 'proxy', reason: 'stopped' }, this.#lastWords(shutdown()));
+  }
+
+  #relayFromServer(): void {
+    const client = this.#client;
+    const server = this.#server;
+    server.on('data', (chunk: Buffer) => {
+      this.bytesFromServer += chunk.length;
+      this.#state.pushFromServer(chunk);
+      if (!client.write(chunk)) server.pause();
+      if (this.#draining) this.#closeIfDrained();
+    });
+    client.on('drain', () => server.resume());
+    server.on('end', () => this.#lost('server', undefined));
+    server.on('error', (error) => this.#lost('server', error));
+    server.on('close', () => this.#lost('server', undefined));
+    server.resume();
+  }
+
+  #relayFromClient(): void {
+    const client = this.#client;
+    const server = this.#server;
+    client.on('data', (chunk: Buffer) => {
+      this.bytesFromClient += chunk.length;
+      this.#state.pushFromClient(chunk);
+      if (!server.write(chunk)) client.pause();
+    });
+    server.on('drain', () => client.resume());
+    // A half-close: the server still has to say what it has to say.
+    client.on('end', () => server.end());
+    client.on('error', (error) => this.#lost('client', error));
+    client.on('close', () => this.#lost('client', undefined));
+    client.resume();
+  }
+
+  #lost(peer: Peer, error: NodeJS.ErrnoException | undefined): void {
+    const how = error === undefined ? 'closed' : (error.code ?? 'failed');
+    if (peer === 'client') return this.#finish({ endedBy: 'client', reason: how });
+    if (this.#state.terminated) return this.#finish({ endedBy: 'client', reason: 'terminated' });
+    if (this.#client.readableEnded && !this.#state.awaited) {
+      return this.#finish({ endedBy: 'client', reason: 'closed' });
+    }
+    if (this.#state.explained) return this.#finish({ endedBy: 'server', reason: 'FATAL error' });
+    this.#finish({ endedBy: 'server', reason: `lost (${how})` }, this.#lastWords(serverLost()));
+  }
+
+  #closeIfDrained(): void {
+    if (!this.#state.idle) return;
+    this.#finish({ endedBy: 'proxy', reason: 'drained' }, encodeFatal(shutdown()));
+  }
+
+  /** An ErrorResponse, unless it would land in the middle of a message of the server's. */
+  #lastWords(error: ProxyError): Buffer | undefined {
+    return this.#state.serverAtBoundary ? encodeFatal(error) : undefined;
+  }
+
+  #finish(end: RelayEnd, lastWords?: Buffer): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#server.removeAllListeners('data');
+    // A client that vanished wants no answer; one that said Terminate has its last bytes on the way.
+    if (end.endedBy === 'client' && !this.#state.terminated) this.#server.destroy();
+    else void closeGently(this.#server, end.endedBy === 'proxy' ? TERMINATE : undefined);
+    void closeGently(this.#client, lastWords);
+    this.#ended.resolve(end);
+  }
+}
+
+/** Terminate: Byte1 'X', Int32 4. */
+const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
+
+function shutdown(): ProxyError {
+  return new ProxyError(SqlState.adminShutdown, 'pg-entra-proxy is shutting down', {
+    hint: 'Connect again in a moment.',
+  });
+}
+
+function serverLost(): ProxyError {
+  return new ProxyError(SqlState.connectionFailure, 'the server closed the connection without saying why', {
+    hint: 'It may have crashed or failed over, or something on the way dropped the connection: connect again.',
+  });
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once('close', resolve);
+  });
+}

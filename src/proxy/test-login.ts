@@ -1,0 +1,47 @@
+import { ProxyError, SqlState } from '../errors.ts';
+import { requireRoleName } from '../identity/role-name.ts';
+import { dialUpstream } from '../upstream/dial.ts';
+import { closeGently } from './linger.ts';
+import { encodePlan } from './policy.ts';
+import { logInToServer, ServerRejection } from './server-login.ts';
+import type { SessionDeps } from './session.ts';
+
+/** Protocol 3.0, which every server speaks. */
+const PROTOCOL_3_0 = 0x00_03_00_00;
+
+/**
+ * Logs in once as a client would, and out again.
+ *
+ * @throws {@link ProxyError} with the reason, the server's own refusals included.
+ */
+export async function testLogin(deps: SessionDeps, database: string): Promise<void> {
+  const token = await deps.tokens.getToken();
+  const role = deps.role ?? requireRoleName(token.claims);
+  const startup = encodePlan(
+    {
+      protocolVersion: PROTOCOL_3_0,
+      clientUser: '',
+      database: Buffer.from(database),
+      applicationName: '',
+      parameters: [{ name: 'application_name', value: Buffer.from('pg-entra-proxy') }],
+    },
+    role,
+  );
+  const signal = AbortSignal.timeout(deps.loginTimeoutMs);
+  const { socket } = await dialUpstream(deps.upstream, signal);
+  try {
+    await logInToServer(socket, { startup, role, token: token.value }, signal);
+  } catch (error) {
+    if (!(error instanceof ServerRejection)) throw error;
+    const { message, sqlState, hint } = error.fields;
+    throw new ProxyError(
+      SqlState.invalidAuthorization,
+      `the server refused a test login: ${message} (${sqlState})`,
+      {
+        hint: hint ?? `The role was "${role}", the database "${database}": check --user and --database.`,
+      },
+    );
+  } finally {
+    void closeGently(socket);
+  }
+}

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import * as tls from 'node:tls';
+
+/** Roots that Azure's chains end in: one PEM file each, with its source and fingerprint. */
+const BUNDLED_ROOTS = [
+  'digicert-global-root-g2',
+  'digicert-global-root-ca',
+  'microsoft-rsa-root-2017',
+  'microsoft-ecc-root-2017',
+] as const;
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** What an upstream connection is verified against: nothing less than this, and no way around it. */
+export interface Trust {
+  /** `bundled`, `system` or the PEM file's path: for messages. */
+  readonly roots: string;
+  /** The name that SNI carries and the certificate must be for. */
+  readonly serverName: string;
+  readonly secureContext: SecureContext;
+}
+
+/**
+ * Reads the roots and makes the TLS context that all upstream connections share.
+ *
+ * @param roots - `bundled`, `system`, or the path of a PEM file.
+ * @throws Error whose message says what is wrong with the roots.
+ */
+export function createTrust(roots: string, serverName: string, tlsMin: '1.2' | '1.3'): Trust {
+  const secureContext = createSecureContext({ ca: readRoots(roots), minVersion: `TLSv${tlsMin}` });
+  return { roots, serverName, secureContext };
+}
+
+/** The PEM certificates that `--ca` stands for; at least one, each parsed once to be sure. */
+export function readRoots(roots: string): string[] {
+  if (roots === 'bundled') return BUNDLED_ROOTS.map(readBundledRoot);
+  if (roots === 'system') return systemRoots();
+  const certificates = readFileSync(roots, 'utf8').match(CERTIFICATE) ?? [];
+  if (certificates.length === 0) throw new Error(`${roots} holds no PEM certificate`);
+  for (const [index, certificate] of certificates.entries()) {
+    try {
+      createSecureContext({ ca: certificate });
+    } catch (error) {
+      throw new Error(`certificate ${index + 1} in ${roots} cannot be read`, { cause: error });
+    }
+  }
+  return certificates;
+}
+
+function readBundledRoot(name: string): string {
+  return readFileSync(new URL(`../../certs/${name}.pem`, import.meta.url), 'utf8');
+}
+
+function systemRoots(): string[] {
+  if (tls.getCACertificates === undefined) {
+    throw new Error(
+      "the system's roots need Node.js 22.15 or later: use a PEM file such as your system's bundle",
+    );
+  }
+  return tls.getCACertificates('system');
+}
