@@ -9,10 +9,15 @@ const START_TIMEOUT_MS = 30_000;
 /** A drain waits for open transactions; on the demo's end nobody needs them. */
 const STOP_TIMEOUT_MS = 5_000;
 
+/** pino's number for warnings; errors have greater ones. */
+const WARN_LEVEL = 40;
+
 /** The fields of a JSON log line that matter here. */
 interface LogLine {
   readonly event?: unknown;
+  readonly level?: unknown;
   readonly msg?: unknown;
+  readonly sessionId?: unknown;
   readonly address?: unknown;
   readonly port?: unknown;
 }
@@ -22,7 +27,7 @@ export interface ProxyProcessOptions {
   readonly mainPath: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** Gets the message of each line that it logs once it listens. */
+  /** Gets, once it listens, the message of each line that tells of a session or of something wrong. */
   readonly onMessage: (message: string) => void;
 }
 
@@ -52,7 +57,10 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<P
     createInterface({ input: program.stderr }).on('line', (text) => {
       const line = parseLogLine(text);
       const message = printable(line.msg ?? text);
-      if (isListening) return options.onMessage(message);
+      if (isListening) {
+        if (isTelling(line)) options.onMessage(message);
+        return;
+      }
       early.push(message);
       if (line.event !== 'listening') return;
       isListening = true;
@@ -82,6 +90,10 @@ function parseLogLine(text: string): LogLine {
   } catch {
     return {};
   }
+}
+
+function isTelling({ level, sessionId }: LogLine): boolean {
+  return sessionId !== undefined || typeof level !== 'number' || level >= WARN_LEVEL;
 }
 
 /** A log message can carry what a client sent; on a terminal, control characters are commands. */

@@ -1,0 +1,95 @@
+import { connect, type Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import pg from 'pg';
+import { TokenCache } from '../../src/identity/token-cache.ts';
+import type { TokenSource } from '../../src/identity/token-source.ts';
+import { CancelKeys } from '../../src/proxy/cancel.ts';
+import { SessionRegistry } from '../../src/proxy/registry.ts';
+import { type ProxyServer, startServer } from '../../src/proxy/server.ts';
+import type { SessionDeps } from '../../src/proxy/session.ts';
+import { createMemoryLog, type MemoryLog } from './log.ts';
+import { SERVER_NAME, type TestServer } from './postgres.ts';
+import { TestTokenSource } from './tokens.ts';
+import { until } from './wait.ts';
+
+export interface TestProxyOptions {
+  /** What to dial, and the CA to trust. */
+  readonly upstream: { readonly port: number; readonly caPem: string; readonly address?: string };
+  readonly tokens: TokenSource;
+  readonly role?: string;
+  readonly database?: string;
+  readonly serverName?: string;
+  readonly maxSessions?: number;
+  readonly loginTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+}
+
+/** The real listener and sessions, in this process, with their log in memory. */
+export interface TestProxy extends AsyncDisposable {
+  readonly port: number;
+  readonly server: ProxyServer;
+  readonly deps: SessionDeps;
+  readonly log: MemoryLog;
+  /** A bare connection to the proxy. */
+  dial(): Socket;
+  /** Waits until no connection is left. */
+  idle(): Promise<void>;
+}
+
+export async function startProxy(options: TestProxyOptions): Promise<TestProxy> {
+  const { upstream, serverName = SERVER_NAME } = options;
+  const log = createMemoryLog();
+  const deps: SessionDeps = {
+    upstream: {
+      address: upstream.address ?? '127.0.0.1',
+      port: upstream.port,
+      trust: { roots: 'the test CA', serverName, secureContext: createSecureContext({ ca: upstream.caPem }) },
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    },
+    tokens: new TokenCache(options.tokens, { fetchTimeoutMs: 10_000 }),
+    role: options.role,
+    policy: { database: options.database },
+    registry: new SessionRegistry(options.maxSessions ?? 1_000),
+    cancelKeys: new CancelKeys(),
+    loginTimeoutMs: options.loginTimeoutMs ?? 20_000,
+    log: log.log,
+  };
+  const server = await startServer({ address: '127.0.0.1', port: 0 }, deps);
+  return {
+    port: server.port,
+    server,
+    deps,
+    log,
+    dial: () => connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true }),
+    idle: () => until('the last connection to go', () => deps.registry.connectionCount === 0),
+    async [Symbol.asyncDispose]() {
+      await server.drain(0);
+      deps.tokens.close();
+    },
+  };
+}
+
+/** A proxy in front of a real PostgreSQL, with the token that it accepts. */
+export function proxyTo(server: TestServer, options: Partial<TestProxyOptions> = {}): Promise<TestProxy> {
+  const upstream = { port: server.postgres.port, caPem: server.authority.certPem };
+  return startProxy({ upstream, tokens: new TestTokenSource(server.token), ...options });
+}
+
+export interface TestClient extends AsyncDisposable {
+  readonly client: pg.Client;
+}
+
+/** A connected `pg` client without a password, which hears of its end instead of failing on it. */
+export async function connectPg(port: number, options: pg.ClientConfig = {}): Promise<TestClient> {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: 'anyone',
+    database: 'app',
+    ssl: false,
+    ...options,
+  });
+  client.on('error', () => {});
+  await client.connect();
+  return { client, [Symbol.asyncDispose]: () => client.end() };
+}
