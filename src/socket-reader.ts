@@ -40,7 +40,6 @@ export class SocketReader {
       const bytes = this.#socket.read(size) as Buffer | null;
       if (bytes !== null && bytes.length === size) return bytes;
       if (bytes !== null || this.#closed || this.#socket.destroyed) throw this.#closedError();
-      // oxlint-disable-next-line no-await-in-loop -- each wait is for the next bytes
       await this.#nextEvent(signal);
     }
   }

@@ -55,5 +55,8 @@ function explain(error: unknown, port: string): string {
   if (/EADDRINUSE|address already in use/iu.test(error.message)) {
     return `port ${port} is in use; take another one: npm run demo -- --port 0\n${error.message}`;
   }
-  return error.message;
+  // PostgreSQL's and the proxy's own errors say what to do.
+  return 'hint' in error && typeof error.hint === 'string'
+    ? `${error.message}\n${error.hint}`
+    : error.message;
 }

@@ -57,7 +57,7 @@ export function loadConfig(servers: readonly string[], flags: RawFlags, env: Nod
   return { server, settings, given, warnings: unknownVariables(env) };
 }
 
-export function envName(name: SettingName): string {
+function envName(name: SettingName): string {
   return ENV_PREFIX + name.toUpperCase().replaceAll('-', '_');
 }
 
@@ -69,7 +69,7 @@ function readSetting(
 ): unknown {
   const setting: Setting<unknown> = SETTINGS[name];
   if (Array.isArray(raw)) throw new Error('is given more than once');
-  const text = raw === undefined ? env : String(raw);
+  const text = typeof raw === 'string' || typeof raw === 'boolean' ? String(raw) : env;
   if (text !== undefined) given.add(name);
   const effective = text ?? setting.default;
   return effective === undefined ? undefined : setting.parse(effective);

@@ -23,7 +23,7 @@ export interface CertificateRequest {
 }
 
 /** A certificate and its private key (PKCS #8), both PEM. */
-export interface IssuedCertificate {
+interface IssuedCertificate {
   readonly certPem: string;
   readonly keyPem: string;
 }

@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { JWK } from 'jose';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 
 /** What Azure Database for PostgreSQL calls itself, in tokens and (with `/.default`) in scopes. */
 export const RESOURCE = 'https://ossrdbms-aad.database.windows.net';

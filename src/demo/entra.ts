@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { Registration, TokenError } from './entra-requests.ts';
-import { encodeTokenError, readForm, refuseTokenRequest, unknownTenant } from './entra-requests.ts';
-import type { Claims, MintedToken, TokenSigner } from './entra-tokens.ts';
-import { createTokenSigner } from './entra-tokens.ts';
+import {
+  encodeTokenError,
+  type Registration,
+  readForm,
+  refuseTokenRequest,
+  type TokenError,
+  unknownTenant,
+} from './entra-requests.ts';
+import { type Claims, createTokenSigner, type MintedToken, type TokenSigner } from './entra-tokens.ts';
 import { LOOPBACK, listen } from './loopback.ts';
 
 export interface EntraOptions extends Registration {
@@ -21,7 +26,7 @@ export interface EntraOptions extends Registration {
 }
 
 /** Sees each request first, and may answer it, or leave it unanswered: then it was `handled`. */
-export type Behaviour = (request: IncomingMessage, response: ServerResponse) => Handling | Promise<Handling>;
+type Behaviour = (request: IncomingMessage, response: ServerResponse) => Handling | Promise<Handling>;
 type Handling = 'handled' | 'normal';
 
 /** A running stand-in for the token endpoint of Microsoft Entra. */

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import type { Server, Socket } from 'node:net';
-import { createServer } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 
 /** Everything of the demo listens here and nowhere else. */
 export const LOOPBACK = '127.0.0.1';

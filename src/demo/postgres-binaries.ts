@@ -33,7 +33,7 @@ export async function embeddedBinDir(): Promise<string> {
     const binaries: { postgres: string } = await import(name);
     return dirname(binaries.postgres);
   } catch (error) {
-    const message = `no PostgreSQL for this machine: the optional package ${name} is not installed`;
+    const message = `no PostgreSQL for this machine: the optional package ${name} is missing (npm ci --include=optional)`;
     throw new Error(message, { cause: error });
   }
 }

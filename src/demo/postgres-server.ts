@@ -2,11 +2,9 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { SupervisedChild } from './child-process.ts';
-import { superviseChild } from './child-process.ts';
+import { type SupervisedChild, superviseChild } from './child-process.ts';
 import { findFreePort, LOOPBACK } from './loopback.ts';
-import type { Account } from './postgres-binaries.ts';
-import { programOptions } from './postgres-binaries.ts';
+import { type Account, programOptions } from './postgres-binaries.ts';
 
 /** A fast shutdown takes less than a second, unless a session holds it up. */
 export const STOP_TIMEOUT_MS = 10_000;

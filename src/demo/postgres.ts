@@ -3,10 +3,20 @@ import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LOOPBACK } from './loopback.ts';
-import type { Account } from './postgres-binaries.ts';
-import { embeddedBinDir, postgresAccount, runnableBinDir, runProgram } from './postgres-binaries.ts';
-import type { Row, RunningServer } from './postgres-server.ts';
-import { launchServer, queryAsSuperuser, STOP_TIMEOUT_MS } from './postgres-server.ts';
+import {
+  type Account,
+  embeddedBinDir,
+  postgresAccount,
+  runnableBinDir,
+  runProgram,
+} from './postgres-binaries.ts';
+import {
+  launchServer,
+  queryAsSuperuser,
+  type Row,
+  type RunningServer,
+  STOP_TIMEOUT_MS,
+} from './postgres-server.ts';
 
 /** What Azure does as well: a password (there: a token) in the clear inside TLS, nothing without TLS. */
 const HBA = [

@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ChildExit } from './child-process.ts';
-import { superviseChild } from './child-process.ts';
+import { type ChildExit, superviseChild } from './child-process.ts';
 
 const START_TIMEOUT_MS = 30_000;
 
-/** A drain waits for open transactions; on the demo's end nobody needs them. */
-const STOP_TIMEOUT_MS = 5_000;
+/** A drain waits for open transactions and for clients to hang up; at the demo's end nobody cares. */
+const STOP_TIMEOUT_MS = 2_000;
 
 /** pino's number for warnings; errors have greater ones. */
 const WARN_LEVEL = 40;

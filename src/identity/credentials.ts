@@ -6,7 +6,7 @@ import { TokenFile } from './token-file.ts';
 import { type AccessToken, createAccessToken, type TokenSource } from './token-source.ts';
 
 /** The values of `--credential` that come from @azure/identity. */
-export const ENTRA_CREDENTIALS = [
+const ENTRA_CREDENTIALS = [
   'default',
   'managed-identity',
   'workload-identity',

@@ -59,9 +59,9 @@ function readOutput(output: string, origin: string, now: number): TokenArguments
 }
 
 function commandFailed(origin: string, error: unknown): ProxyError {
-  const { code, signal, stderr } = error as { code?: unknown; signal?: unknown; stderr?: unknown };
-  const how = typeof code === 'number' ? `exit status ${code}` : `${String(code ?? signal ?? 'failed')}`;
-  const said = typeof stderr === 'string' ? withoutTokens(stderr.trim()).slice(0, MAX_QUOTED_LENGTH) : '';
+  const { code, signal, stderr } = error as { code?: number | string; signal?: string; stderr?: string };
+  const how = typeof code === 'number' ? `exit status ${code}` : (code ?? signal ?? 'unknown reason');
+  const said = withoutTokens((stderr ?? '').trim()).slice(0, MAX_QUOTED_LENGTH);
   return new ProxyError(
     SqlState.invalidAuthorization,
     `${origin} failed (${how})${said === '' ? '' : `: ${said}`}`,

@@ -1,6 +1,6 @@
 import { serialize } from 'pg-protocol';
 import { ProxyError, SqlState } from '../errors.ts';
-import { MAX_PASSWORD_LENGTH } from './limits.ts';
+import { MAX_PASSWORD_BODY_LENGTH, MAX_PASSWORD_LENGTH } from './limits.ts';
 
 /** What a server asks of a client that wants to log in; `code` is for naming the ones we do not speak. */
 export type AuthenticationRequest =
@@ -55,11 +55,13 @@ export function encodePasswordMessage(password: string): Buffer {
 /**
  * Decodes the body of a client's PasswordMessage ('p'): one zero-terminated string.
  *
- * @throws {@link ProxyError} 08P01 if the zero is missing or not at the end, as PostgreSQL itself answers.
+ * @throws {@link ProxyError} 08P01 if the zero is missing or not at the end, or the whole too long, as PostgreSQL itself answers.
  * @see https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-PASSWORDMESSAGE
  */
 export function decodePasswordMessage(body: Buffer): Buffer {
-  if (body.indexOf(0) !== body.length - 1) throw malformed('invalid password packet size');
+  if (body.length > MAX_PASSWORD_BODY_LENGTH || body.indexOf(0) !== body.length - 1) {
+    throw malformed('invalid password packet size');
+  }
   return body.subarray(0, -1);
 }
 

@@ -50,7 +50,6 @@ export async function readClientRequest(
 ): Promise<StartupMessage | CancelRequest> {
   const refused = new Set<string>();
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- one packet after the other
     const packet = decodeStartupPacket(await readStartupPacket(reader, signal));
     switch (packet.kind) {
       case 'startup':

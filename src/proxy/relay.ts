@@ -8,7 +8,11 @@ import { TransactionState } from './transaction-state.ts';
 export interface RelayEnd {
   readonly endedBy: Peer | 'proxy';
   readonly reason: string;
+  readonly bytesFromClient: number;
+  readonly bytesFromServer: number;
 }
+
+type Ending = Pick<RelayEnd, 'endedBy' | 'reason'>;
 
 /**
  * Passes bytes both ways, unchanged, from AuthenticationOk to the end. A peer that does not read makes
@@ -18,11 +22,11 @@ export class Relay {
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #state: TransactionState;
-  readonly #ended = Promise.withResolvers<RelayEnd>();
-  #end: RelayEnd | undefined;
+  readonly #ended = Promise.withResolvers<Ending>();
+  #ending: Ending | undefined;
   #draining = false;
-  bytesFromClient = 0;
-  bytesFromServer = 0;
+  #bytesFromClient = 0;
+  #bytesFromServer = 0;
 
   /** @param onBackendKey - told the process ID and secret key that name this session to a CancelRequest. */
   constructor(client: Socket, server: Socket, onBackendKey: (key: Buffer) => void) {
@@ -38,9 +42,9 @@ export class Relay {
     // Either may have gone between its login and these listeners.
     if (this.#client.destroyed) this.#lost('client', undefined);
     if (this.#server.destroyed) this.#lost('server', undefined);
-    const end = await this.#ended.promise;
+    const ending = await this.#ended.promise;
     await Promise.all([closed(this.#client), closed(this.#server)]);
-    return end;
+    return { ...ending, bytesFromClient: this.#bytesFromClient, bytesFromServer: this.#bytesFromServer };
   }
 
   /** Closes the session as soon as it is between transactions, with 57P01. */
@@ -58,7 +62,7 @@ export class Relay {
     const client = this.#client;
     const server = this.#server;
     server.on('data', (chunk: Buffer) => {
-      this.bytesFromServer += chunk.length;
+      this.#bytesFromServer += chunk.length;
       this.#state.pushFromServer(chunk);
       if (!client.write(chunk)) server.pause();
       if (this.#draining) this.#closeIfDrained();
@@ -74,7 +78,7 @@ export class Relay {
     const client = this.#client;
     const server = this.#server;
     client.on('data', (chunk: Buffer) => {
-      this.bytesFromClient += chunk.length;
+      this.#bytesFromClient += chunk.length;
       this.#state.pushFromClient(chunk);
       if (!server.write(chunk)) client.pause();
     });
@@ -107,15 +111,15 @@ export class Relay {
     return this.#state.serverAtBoundary ? encodeFatal(error) : undefined;
   }
 
-  #finish(end: RelayEnd, lastWords?: Buffer): void {
-    if (this.#end !== undefined) return;
-    this.#end = end;
+  #finish(ending: Ending, lastWords?: Buffer): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = ending;
     this.#server.removeAllListeners('data');
     // A client that vanished wants no answer; one that said Terminate has its last bytes on the way.
-    if (end.endedBy === 'client' && !this.#state.terminated) this.#server.destroy();
-    else void closeGently(this.#server, end.endedBy === 'proxy' ? TERMINATE : undefined);
+    if (ending.endedBy === 'client' && !this.#state.terminated) this.#server.destroy();
+    else void closeGently(this.#server, ending.endedBy === 'proxy' ? TERMINATE : undefined);
     void closeGently(this.#client, lastWords);
-    this.#ended.resolve(end);
+    this.#ended.resolve(ending);
   }
 }
 

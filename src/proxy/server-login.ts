@@ -78,7 +78,6 @@ async function followLogin(
   let total = 0;
   let tokenSent = false;
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- one message after the other
     const message = await readMessage(reader, signal);
     total += message.bytes.length;
     if (total > MAX_LOGIN_TOTAL_LENGTH) throw violation('the server says too much before it lets anybody in');

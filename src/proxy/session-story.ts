@@ -6,44 +6,56 @@ import { printable } from '../redact.ts';
 import type { DialTimes } from '../upstream/dial.ts';
 import { ForeignProtocolError } from './client-login.ts';
 import type { LoginPlan } from './policy.ts';
-import type { Relay, RelayEnd } from './relay.ts';
+import type { RelayEnd } from './relay.ts';
 import { ServerRejection } from './server-login.ts';
+
+/** How a login was asked for and went; what is not known yet is absent. */
+interface LoginFacts {
+  clientUser?: string;
+  database?: string;
+  applicationName?: string;
+  role?: string;
+  upstream?: string;
+  tls?: string | null;
+  retriedWithFreshToken?: true;
+}
 
 /** Collects what happens in one session, for the one log line it gets at its end. */
 export class SessionStory {
   readonly #sessionId: number;
+  readonly #client: string;
   readonly #start = performance.now();
-  readonly #facts: Record<string, unknown> = {};
-  readonly #loginMs: Record<string, number> = {};
-  #kind: 'connection' | 'session' | 'cancel' = 'connection';
+  readonly #login: LoginFacts = {};
+  readonly #loginMs: Partial<Record<'token' | 'dial' | 'tls' | 'authentication', number>> = {};
+  #event: 'connection' | 'session' | 'cancel' = 'connection';
   #end: RelayEnd | undefined;
   #error: unknown;
 
   constructor(sessionId: number, client: Socket) {
     this.#sessionId = sessionId;
-    this.#facts['client'] = `${client.remoteAddress}:${client.remotePort}`;
+    this.#client = `${client.remoteAddress}:${client.remotePort}`;
   }
 
   isCancel(): void {
-    this.#kind = 'cancel';
+    this.#event = 'cancel';
   }
 
-  planned(plan: LoginPlan): void {
-    this.#kind = 'session';
-    this.#facts['clientUser'] = printable(plan.clientUser);
-    this.#facts['database'] = printable(plan.database.toString());
-    this.#facts['applicationName'] = printable(plan.applicationName);
+  planned({ clientUser, database, applicationName }: LoginPlan): void {
+    this.#event = 'session';
+    this.#login.clientUser = printable(clientUser);
+    this.#login.database = printable(database.toString());
+    this.#login.applicationName = printable(applicationName);
   }
 
   actsAs(role: string): void {
-    this.#facts['role'] = role;
+    this.#login.role = printable(role);
   }
 
   dialled(server: TLSSocket, times: DialTimes): void {
-    this.#facts['upstream'] = `${server.remoteAddress}:${server.remotePort}`;
-    this.#facts['tls'] = server.getProtocol();
-    this.#loginMs['dial'] = round(times.tcpMs);
-    this.#loginMs['tls'] = round(times.tlsMs);
+    this.#login.upstream = `${server.remoteAddress}:${server.remotePort}`;
+    this.#login.tls = server.getProtocol();
+    this.#loginMs.dial = round(times.tcpMs);
+    this.#loginMs.tls = round(times.tlsMs);
   }
 
   /** Notes how long a phase of the login took. */
@@ -57,13 +69,11 @@ export class SessionStory {
   }
 
   retried(): void {
-    this.#facts['retriedWithFreshToken'] = true;
+    this.#login.retriedWithFreshToken = true;
   }
 
-  ended(end: RelayEnd, bytes: Pick<Relay, 'bytesFromClient' | 'bytesFromServer'>): void {
+  ended(end: RelayEnd): void {
     this.#end = end;
-    this.#facts['bytesFromClient'] = bytes.bytesFromClient;
-    this.#facts['bytesFromServer'] = bytes.bytesFromServer;
   }
 
   failed(error: unknown): void {
@@ -72,35 +82,33 @@ export class SessionStory {
 
   tell(log: Logger): void {
     const durationMs = round(performance.now() - this.#start);
-    const fields = { event: this.#kind, sessionId: this.#sessionId, ...this.#facts };
+    const head = { event: this.#event, sessionId: this.#sessionId, client: this.#client, ...this.#login };
+    const fields = { ...head, loginMs: this.#loginMs, durationMs };
     const error = this.#error;
     if (error instanceof PeerClosedError && error.peer === 'client') {
       // Port probes and health checks do this all day.
-      log.debug({ ...fields, durationMs }, `${this.#name} left before its login was done`);
+      log.debug(fields, `${this.#name} left before its login was done`);
     } else if (error !== undefined) {
-      const login = { loginMs: this.#loginMs, durationMs };
       const level = error instanceof ProxyError || isAnswer(error) ? 'warn' : 'error';
-      log[level]({ ...fields, ...login, ...describe(error) }, `${this.#name} refused: ${refusal(error)}`);
+      log[level]({ ...fields, ...describe(error) }, `${this.#name} refused: ${refusal(error)}`);
     } else if (this.#end === undefined) {
-      log.debug({ ...fields, durationMs }, `${this.#name} cancelled a query`);
+      log.debug(fields, `${this.#name} cancelled a query`);
     } else {
-      const { endedBy, reason } = this.#end;
-      const line = { ...fields, loginMs: this.#loginMs, durationMs, endedBy, reason };
-      log.info(line, `${this.#name} ${this.#summary(durationMs)}, ended by the ${endedBy} (${reason})`);
+      log.info({ ...fields, ...this.#end }, `${this.#name} ${this.#summary(this.#end, durationMs)}`);
     }
   }
 
   get #name(): string {
-    const { client, clientUser, applicationName, database } = this.#facts;
-    const who = this.#kind === 'session' ? `${applicationName || clientUser || client}` : String(client);
+    const { applicationName, clientUser, database } = this.#login;
+    const who = applicationName || clientUser || this.#client;
     return `#${this.#sessionId} ${who}${database === undefined ? '' : ` on ${database}`}`;
   }
 
-  #summary(durationMs: number): string {
-    const { role, bytesFromClient, bytesFromServer } = this.#facts;
+  #summary(end: RelayEnd, durationMs: number): string {
     const loginMs = Object.values(this.#loginMs).reduce((sum, ms) => sum + ms, 0);
-    const seconds = (durationMs / 1000).toFixed(1);
-    return `as ${role}: login ${Math.round(loginMs)} ms, ${seconds} s, ${size(bytesFromClient)} sent, ${size(bytesFromServer)} received`;
+    const times = `login ${Math.round(loginMs)} ms, ${(durationMs / 1000).toFixed(1)} s in all`;
+    const bytes = `${size(end.bytesFromClient)} sent, ${size(end.bytesFromServer)} received`;
+    return `as ${this.#login.role}: ${times}, ${bytes}, ended by the ${end.endedBy} (${end.reason})`;
   }
 }
 
@@ -132,8 +140,7 @@ function round(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-function size(bytes: unknown): string {
-  const count = Number(bytes);
+function size(count: number): string {
   if (count < 1024) return `${count} B`;
   const units = ['KB', 'MB', 'GB', 'TB'];
   const power = Math.min(Math.floor(Math.log(count) / Math.log(1024)), units.length);

@@ -159,7 +159,7 @@ async function relay(
   session.relay = relaying;
   if (deps.registry.draining) relaying.drain();
   try {
-    story.ended(await relaying.run(), relaying);
+    story.ended(await relaying.run());
   } finally {
     for (const key of keys) deps.cancelKeys.forget(key);
   }

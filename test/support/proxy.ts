@@ -41,7 +41,9 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
   const log = createMemoryLog();
   const deps: SessionDeps = {
     upstream: {
-      address: upstream.address ?? '127.0.0.1',
+      get address() {
+        return upstream.address ?? '127.0.0.1';
+      },
       port: upstream.port,
       trust: { roots: 'the test CA', serverName, secureContext: createSecureContext({ ca: upstream.caPem }) },
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
