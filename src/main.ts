@@ -7,6 +7,9 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
+/** After the end of the command: for the last words to leave, not for anybody to read them. */
+const LAST_WORDS_MS = 200;
+
 try {
   process.exitCode = await runCommand(process.argv.slice(2), process.env, version);
 } catch (error) {
@@ -15,3 +18,6 @@ try {
   process.stderr.write(`pg-entra-proxy cannot start:\n${problems}See pg-entra-proxy --help.\n`);
   process.exitCode = 2;
 }
+
+// Whatever still lingers then (a client that does not hang up, say) is not worth waiting for.
+setTimeout(() => process.exit(), LAST_WORDS_MS).unref();

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/load.ts';
 import { ProxyError } from '../errors.ts';
 import { createTokenSource } from '../identity/credentials.ts';
@@ -16,9 +15,6 @@ import { watchSignals } from './signals.ts';
 
 /** The longest that one fetch of a token may take: `az` and managed identities need seconds at worst. */
 const TOKEN_FETCH_TIMEOUT_MS = 30_000;
-
-/** After a second signal: for the last words to leave, not for anybody to read them. */
-const LAST_WORDS_MS = 200;
 
 /**
  * `pg-entra-proxy run`: serves until a signal says stop.
@@ -141,11 +137,9 @@ async function shutDown(
   const drained = server.drain(timeoutMs);
   const cut = await Promise.race([
     drained,
-    second.then(async () => {
-      const left = registry.connectionCount;
+    second.then(() => {
       server.stop();
-      await Promise.race([drained, delay(LAST_WORDS_MS)]);
-      return left;
+      return registry.connectionCount;
     }),
   ]);
   log.info({ event: 'stopped', cut }, cut === 0 ? 'stopped, no session cut' : `stopped, ${cut} sessions cut`);

@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net';
 
 /** How long a peer may take to read the next of our last bytes, and then to close, in milliseconds. */
-export const LINGER_MS = 5_000;
+const LINGER_MS = 5_000;
+
+/** The same for a session that the proxy itself ends: it may be waited for by whoever stops the proxy. */
+export const SHORT_LINGER_MS = 500;
 
 /**
  * Sends the last bytes and closes, without cutting them off: closing a socket that holds unread bytes

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type Peer, ProxyError, SqlState } from '../errors.ts';
 import { encodeFatal } from '../protocol/error-response.ts';
-import { closeGently } from './linger.ts';
+import { closeGently, SHORT_LINGER_MS } from './linger.ts';
 import { TransactionState } from './transaction-state.ts';
 
 /** How a relay came to its end: who closed, and why. */
@@ -115,10 +115,12 @@ export class Relay {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
     this.#server.removeAllListeners('data');
+    const byUs = ending.endedBy === 'proxy';
+    const lingerMs = byUs ? SHORT_LINGER_MS : undefined;
     // A client that vanished wants no answer; one that said Terminate has its last bytes on the way.
     if (ending.endedBy === 'client' && !this.#state.terminated) this.#server.destroy();
-    else void closeGently(this.#server, ending.endedBy === 'proxy' ? TERMINATE : undefined);
-    void closeGently(this.#client, lastWords);
+    else void closeGently(this.#server, byUs ? TERMINATE : undefined, lingerMs);
+    void closeGently(this.#client, lastWords, lingerMs);
     this.#ended.resolve(ending);
   }
 }

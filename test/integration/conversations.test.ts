@@ -33,6 +33,22 @@ onEachServer((server) => {
     client.socket.destroy();
   });
 
+  test('a physical replication stream passes, and does not hold up a drain', async () => {
+    await using proxy = await proxyTo(server());
+    const client = new WireClient(proxy.dial());
+    client.startUp({ replication: 'true' });
+    await client.wait('Z');
+    client.query('IDENTIFY_SYSTEM');
+    const position = /[0-9A-F]+\/[0-9A-F]+/.exec((await client.wait('D')).body.toString('latin1'))?.[0];
+    await client.wait('Z', 2);
+    client.query(`START_REPLICATION PHYSICAL ${position}`);
+    await client.wait('W');
+    await server().postgres.admin('create table written (); drop table written');
+    await client.wait('d');
+    assert.equal(await proxy.server.drain(60_000), 0);
+    assert.equal((await client.waitError()).sqlState, '57P01');
+  });
+
   test('large objects pass both ways', async () => {
     await using proxy = await proxyTo(server());
     await using connection = await connectPg(proxy.port);

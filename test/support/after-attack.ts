@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createCertificateAuthority } from '../../src/demo/certificates.ts';
+import { type Authority, createCertificateAuthority } from '../../src/demo/certificates.ts';
 import { SERVER_NAME } from './postgres.ts';
 import { connectPg, startProxy, type TestProxy, type TestProxyOptions } from './proxy.ts';
 import { ScriptedServer, welcome } from './scripted-server.ts';
@@ -51,9 +51,14 @@ export interface Attack extends AsyncDisposable {
   assertTokenKept(): void;
 }
 
+export interface AttackOptions extends Partial<TestProxyOptions> {
+  /** Whom the proxy trusts; default: an authority of this attack's own. */
+  readonly authority?: Authority;
+}
+
 /** A proxy towards a scripted server whose certificate it trusts. */
-export async function startAttack(options: Partial<TestProxyOptions> = {}): Promise<Attack> {
-  const authority = await createCertificateAuthority('attack tests');
+export async function startAttack(options: AttackOptions = {}): Promise<Attack> {
+  const authority = options.authority ?? (await createCertificateAuthority('attack tests'));
   const certificate = await authority.issue({ dnsNames: [SERVER_NAME] });
   const server = await ScriptedServer.start({ cert: certificate.certPem, key: certificate.keyPem });
   const token = createTestToken();

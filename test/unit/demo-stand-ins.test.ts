@@ -12,13 +12,14 @@ import { connect, createServer } from 'node:tls';
 import { ClientSecretCredential } from '@azure/identity';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { Client } from 'pg';
-import type { Authority, CertificateRequest } from '../../src/demo/certificates.ts';
-import { createCertificateAuthority } from '../../src/demo/certificates.ts';
-import type { EntraOptions } from '../../src/demo/entra.ts';
-import { startEntra } from '../../src/demo/entra.ts';
+import {
+  type Authority,
+  type CertificateRequest,
+  createCertificateAuthority,
+} from '../../src/demo/certificates.ts';
+import { type EntraOptions, startEntra } from '../../src/demo/entra.ts';
 import { listen } from '../../src/demo/loopback.ts';
-import type { DemoPostgres } from '../../src/demo/postgres.ts';
-import { startPostgres } from '../../src/demo/postgres.ts';
+import { type DemoPostgres, startPostgres } from '../../src/demo/postgres.ts';
 
 const SERVER_NAME = 'demo.postgres.database.azure.com';
 const SCOPE = 'https://ossrdbms-aad.database.windows.net/.default';
