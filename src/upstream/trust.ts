@@ -36,7 +36,7 @@ export function createTrust(roots: string, serverName: string, tlsMin: '1.2' | '
 export function readRoots(roots: string): string[] {
   if (roots === 'bundled') return BUNDLED_ROOTS.map(readBundledRoot);
   if (roots === 'system') return systemRoots();
-  const certificates = readFileSync(roots, 'utf8').match(CERTIFICATE) ?? [];
+  const certificates = readText(roots).match(CERTIFICATE) ?? [];
   if (certificates.length === 0) throw new Error(`${roots} holds no PEM certificate`);
   for (const [index, certificate] of certificates.entries()) {
     try {
@@ -46,6 +46,16 @@ export function readRoots(roots: string): string[] {
     }
   }
   return certificates;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Error(`file ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`, {
+      cause: error,
+    });
+  }
 }
 
 function readBundledRoot(name: string): string {

@@ -35,7 +35,7 @@ export function startProgram(args: readonly string[], env: Readonly<Record<strin
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  const exit = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit);
+  const exit = once(child, 'close').then(([code, signal]): Exit => ({ code, signal }));
   const search = (event: string): LogLine | undefined => {
     const complete = stderr.slice(0, stderr.lastIndexOf('\n') + 1);
     const lines = complete.split('\n').filter((line) => line.startsWith('{'));

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { test } from 'node:test';
+import { runProgram } from '../support/program.ts';
+
+test('--help and --version print what they say and end with 0', async () => {
+  const help = await runProgram(['--help']);
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /pg-entra-proxy \[run\] <server>/);
+  assert.match(help.stdout, /--upstream-address/);
+  const version = await runProgram(['--version']);
+  assert.deepEqual([version.code, version.stderr], [0, '']);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('every problem of a command line is told in one message, with exit status 2', async () => {
+  const args = [
+    'myserver',
+    'other',
+    '--prot',
+    '1',
+    '--port',
+    'x',
+    '--login-timeout',
+    '30',
+    '--ca',
+    '/nowhere.pem',
+  ];
+  const { code, stdout, stderr } = await runProgram([...args, '--token-file', 't'], { PGEP_TLS_MIN: '1.1' });
+  assert.deepEqual([code, stdout], [2, '']);
+  for (const problem of [
+    'one server at a time in this version, not also "other"',
+    '--prot is not a flag',
+    '--port takes a whole number from 0 to 65535, not "x"',
+    '--login-timeout takes a duration such as 500ms, 30s or 5m, not "30"',
+    '--ca file /nowhere.pem cannot be read (ENOENT)',
+    'PGEP_TLS_MIN takes one of 1.2, 1.3, not "1.1"',
+    '--token-file does nothing with --credential default',
+  ]) {
+    assert.ok(stderr.includes(problem), `${problem}\nis missing in\n${stderr}`);
+  }
+});
+
+test('an address that other machines can reach is refused', async () => {
+  for (const address of ['0.0.0.0', '::', '10.0.0.1', 'db.example.com']) {
+    const { code, stderr } = await runProgram(['myserver', '--address', address]);
+    assert.equal(code, 2);
+    assert.match(stderr, /takes a loopback address/);
+  }
+});
+
+test('a command that this version does not have is not taken for a server', async () => {
+  const { code, stderr } = await runProgram(['check', 'myserver']);
+  assert.equal(code, 2);
+  assert.match(stderr, /"check" is a command that this version does not have yet/);
+});
+
+test('a port in use is told with its owner, and ends with 1', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const { code, stderr } = await runProgram(['myserver', '--port', String(port)]);
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`port ${port} on 127.0.0.1 is in use`));
+  if (process.platform === 'linux')
+    assert.match(stderr, new RegExp(`in use by [^"]+\\(pid ${process.pid}\\)`));
+  other.close();
+});
+
+test('with --fail-fast a token that cannot be had ends the program with 1', async () => {
+  const args = ['--fail-fast', '--credential', 'token-file', '--token-file', '/nowhere/token', '--port', '0'];
+  const { code, stderr } = await runProgram(['myserver', ...args]);
+  assert.equal(code, 1);
+  assert.match(stderr, /cannot read the token file \/nowhere\/token: ENOENT/);
+});
