@@ -1,6 +1,6 @@
 import yargs from 'yargs';
 import { loadConfig, type RawFlags } from '../config/load.ts';
-import { type Setting, SETTINGS, type SettingName } from '../config/settings.ts';
+import { SETTINGS, type Setting, type SettingName } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
 
 /** Names that DESIGN reserves: a server so called needs its full name. */

@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts';
 import type { CREDENTIALS } from '../identity/credentials.ts';
 import { parseServer, type ServerArgument } from './parsers.ts';
-import { type Setting, SETTINGS, type SettingName, type Settings } from './settings.ts';
+import { SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
 
 /** What a command line parser hands over: flag to text, without anything made of it yet. */
 export type RawFlags = Readonly<Record<string, unknown>>;

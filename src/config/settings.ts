@@ -14,7 +14,7 @@ import {
   parseTimeout,
 } from './parsers.ts';
 
-export type Group = 'Listen' | 'Identity' | 'Upstream' | 'Life' | 'Output';
+type Group = 'Listen' | 'Identity' | 'Upstream' | 'Life' | 'Output';
 
 /** One setting: flag, environment variable and help derive from it. */
 export interface Setting<T> {

@@ -1,9 +1,9 @@
 import { ProxyError, SqlState } from '../errors.ts';
 import { MAX_CANCEL_KEY_LENGTH, MAX_STARTUP_PACKET_LENGTH, MIN_CANCEL_KEY_LENGTH } from './limits.ts';
 
-export const CANCEL_REQUEST_CODE = 80_877_102;
-export const SSL_REQUEST_CODE = 80_877_103;
-export const GSSENC_REQUEST_CODE = 80_877_104;
+const CANCEL_REQUEST_CODE = 80_877_102;
+const SSL_REQUEST_CODE = 80_877_103;
+const GSSENC_REQUEST_CODE = 80_877_104;
 
 /** A `name\0value\0` pair. PostgreSQL gives the value no encoding, so it stays bytes; names are latin1. */
 export interface StartupParameter {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { createSecureContext, type SecureContext } from 'node:tls';
 import * as tls from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 
 /** Roots that Azure's chains end in: one PEM file each, with its source and fingerprint. */
 const BUNDLED_ROOTS = [
