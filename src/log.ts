@@ -28,15 +28,25 @@ export async function createLogger(level: Level, format: LogFormat): Promise<Log
   );
 }
 
+/** What went wrong and what to do, as a sentence or two for people; the causes are left out. */
+export function explainError(error: unknown): string {
+  const hint = (error as { hint?: unknown }).hint;
+  return typeof hint === 'string' ? `${describeError(error, 0)}. ${hint}` : describeError(error);
+}
+
 /**
  * An error and its causes as one line. Errors are never logged as objects: those of HTTP clients carry
  * their whole request, secrets included.
  */
 export function describeError(error: unknown, depth = 4): string {
-  if (!(error instanceof Error)) return printable(withoutTokens(String(error)), 1_000);
+  if (!(error instanceof Error)) return oneLine(String(error));
   const code = (error as NodeJS.ErrnoException).code;
   const own = `${error.message || error.name}${typeof code === 'string' && !error.message.includes(code) ? ` (${code})` : ''}`;
-  const text = printable(withoutTokens(own), 1_000);
+  const text = oneLine(own);
   if (error.cause === undefined || depth === 0) return text;
   return `${text}: ${describeError(error.cause, depth - 1)}`;
+}
+
+function oneLine(text: string): string {
+  return printable(withoutTokens(text).replaceAll(/\s+/g, ' '), 1_000);
 }

@@ -1,10 +1,10 @@
 import type { Config } from '../config/load.ts';
-import { ProxyError } from '../errors.ts';
 import { createTokenSource } from '../identity/credentials.ts';
 import { requireRoleName } from '../identity/role-name.ts';
-import { TokenCache } from '../identity/token-cache.ts';
+import { TokenCache, type TokenEvent } from '../identity/token-cache.ts';
 import { clock, tokenLog } from '../identity/token-log.ts';
-import { createLogger, describeError, type Logger } from '../log.ts';
+import type { AccessToken } from '../identity/token-source.ts';
+import { createLogger, describeError, explainError, type Logger } from '../log.ts';
 import { CancelKeys } from '../proxy/cancel.ts';
 import { SessionRegistry } from '../proxy/registry.ts';
 import { type ProxyServer, startServer } from '../proxy/server.ts';
@@ -29,18 +29,21 @@ export async function run(config: Config): Promise<number> {
     settings['log-format'] ?? (onTerminal ? 'pretty' : 'json'),
   );
   for (const warning of config.warnings) log.warn({ event: 'config' }, warning);
-  const deps = createDeps(config, log);
+  const firstToken = Promise.withResolvers<AccessToken>();
+  const deps = createDeps(config, log, firstToken.resolve);
   const signals = watchSignals();
   try {
     if (settings['fail-fast']) await testLogin(deps, settings.database ?? 'postgres');
     const server = await listen(config, deps);
-    void announceToken(deps, server, settings.database ?? 'postgres');
+    void firstToken.promise.then((token) => announce(deps, server, settings.database ?? 'postgres', token));
+    // A failure is told by the cache's own log, and tried again.
+    deps.tokens.getToken().catch(() => {});
     await signals.first;
     await shutDown(server, deps, settings['drain-timeout'], signals.second);
     return 0;
   } catch (error) {
     const fields = { event: 'start-failed', error: describeError(error) };
-    log.fatal(fields, `cannot start: ${explain(error)}`);
+    log.fatal(fields, `cannot start: ${explainError(error)}`);
     return 1;
   } finally {
     deps.tokens.close();
@@ -48,7 +51,16 @@ export async function run(config: Config): Promise<number> {
   }
 }
 
-function createDeps({ server, settings }: Config, log: Logger): SessionDeps {
+function createDeps(
+  { server, settings }: Config,
+  log: Logger,
+  onToken: (token: AccessToken) => void,
+): SessionDeps {
+  const logEvent = tokenLog(log);
+  const onEvent = (event: TokenEvent): void => {
+    logEvent(event);
+    if (event.kind === 'refreshed') onToken(event.token);
+  };
   const source = createTokenSource({
     credential: settings.credential,
     scope: settings.scope,
@@ -67,7 +79,7 @@ function createDeps({ server, settings }: Config, log: Logger): SessionDeps {
       trust: createTrust(settings.ca, settings['server-name'] ?? server.host, settings['tls-min']),
       connectTimeoutMs: settings['connect-timeout'],
     },
-    tokens: new TokenCache(source, { fetchTimeoutMs: TOKEN_FETCH_TIMEOUT_MS, onEvent: tokenLog(log) }),
+    tokens: new TokenCache(source, { fetchTimeoutMs: TOKEN_FETCH_TIMEOUT_MS, onEvent }),
     role: settings.user === 'auto' ? undefined : settings.user,
     policy: { database: settings.database },
     registry: new SessionRegistry(settings['max-sessions']),
@@ -95,28 +107,31 @@ async function listen({ settings }: Config, deps: SessionDeps): Promise<ProxySer
   return server;
 }
 
-/** Tells who the token is for and how to connect; a failure is told and then left to the sessions. */
-async function announceToken(deps: SessionDeps, server: ProxyServer, database: string): Promise<void> {
-  const { log, tokens } = deps;
+/** Tells who the first token is for, and how to connect. */
+function announce(
+  { log, role, tokens }: SessionDeps,
+  server: ProxyServer,
+  database: string,
+  token: AccessToken,
+): void {
   try {
-    const token = await tokens.getToken();
-    const role = deps.role ?? requireRoleName(token.claims);
+    const name = role ?? requireRoleName(token.claims);
     const fields = {
       event: 'ready',
-      role,
+      role: name,
       credential: tokens.credential,
       tokenExpiresAt: new Date(token.expiresAt),
     };
     log.info(
       fields,
-      `logging in as ${role} (credential: ${tokens.credential}), token valid until ${clock(token.expiresAt)}`,
+      `logging in as ${name} (credential: ${tokens.credential}), token valid until ${clock(token.expiresAt)}`,
     );
     const host = server.address.includes(':') ? '::1' : server.address;
     log.info({ event: 'hint' }, `connect with:  psql "host=${host} port=${server.port} dbname=${database}"`);
   } catch (error) {
     log.error(
       { event: 'not-ready', error: describeError(error) },
-      `no login possible yet: ${explain(error)}`,
+      `no login possible: ${explainError(error)}`,
     );
   }
 }
@@ -143,10 +158,4 @@ async function shutDown(
     }),
   ]);
   log.info({ event: 'stopped', cut }, cut === 0 ? 'stopped, no session cut' : `stopped, ${cut} sessions cut`);
-}
-
-/** What went wrong and what to do, in one line. */
-function explain(error: unknown): string {
-  if (error instanceof ProxyError && error.hint !== undefined) return `${error.message}. ${error.hint}`;
-  return describeError(error);
 }

@@ -115,12 +115,9 @@ const HINTS: Readonly<Record<EntraCredentialName, string>> = {
 const UNREACHABLE =
   /endpoints_resolution_error|network_error|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|AADSTS90033|temporarily_unavailable|timed out/i;
 
-const MAX_REASON_LENGTH = 600;
-
 function credentialFailure(name: EntraCredentialName, error: unknown): ProxyError {
-  const text = error instanceof Error ? error.message : String(error);
-  const reason = withoutTokens(text).replaceAll(/\s+/g, ' ').trim().slice(0, MAX_REASON_LENGTH);
-  if (UNREACHABLE.test(text)) {
+  const reason = reasonOf(error);
+  if (name !== 'default' && UNREACHABLE.test(String(error))) {
     return new ProxyError(
       SqlState.cannotConnectNow,
       `cannot reach Microsoft Entra for a token (${name}): ${reason}`,
@@ -134,4 +131,25 @@ function credentialFailure(name: EntraCredentialName, error: unknown): ProxyErro
     hint: HINTS[name],
     cause: error,
   });
+}
+
+const MAX_REASON_LENGTH = 400;
+const MAX_PART_LENGTH = 120;
+
+/** What a credential says of its failure; of a chain's, the first sentence of each one that was tried. */
+function reasonOf(error: unknown): string {
+  const parts = (error as { errors?: unknown }).errors;
+  if (!Array.isArray(parts)) return withoutNoise(error).slice(0, MAX_REASON_LENGTH);
+  const sentences = parts.map((part) => withoutNoise(part).split(/(?<=[^.])\. /)[0] ?? '');
+  return sentences.map((sentence) => sentence.slice(0, MAX_PART_LENGTH)).join('; ');
+}
+
+/** The message less what is for a support case (trace ids, links) and what could be a token. */
+function withoutNoise(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return withoutTokens(text)
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/(?:To troubleshoot, visit|Trace ID:|- Correlation ID:|- Timestamp:|Headers: \{).*$/gi, '')
+    .replaceAll(/^\w*Error: /g, '')
+    .trim();
 }

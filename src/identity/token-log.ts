@@ -1,4 +1,4 @@
-import { describeError, type Logger } from '../log.ts';
+import { describeError, explainError, type Logger } from '../log.ts';
 import type { TokenEvent } from './token-cache.ts';
 
 /** A listener for a token cache: one line for each change of state, not for each try. */
@@ -12,12 +12,18 @@ export function tokenLog(log: Logger): (event: TokenEvent) => void {
       failing = false;
       return;
     }
+    const { error, validUntil } = event;
     const held =
-      event.validUntil === undefined
-        ? 'there is none'
-        : `the one in hand serves until ${clock(event.validUntil)}`;
-    const fields = { event: 'token-failed', error: describeError(event.error) };
-    log[failing ? 'debug' : 'warn'](fields, `no fresh token, ${held}: ${describeError(event.error, 0)}`);
+      validUntil === undefined
+        ? 'no login possible'
+        : `logins go on with the one valid until ${clock(validUntil)}`;
+    const level = failing ? 'debug' : validUntil === undefined ? 'error' : 'warn';
+    const fields = {
+      event: 'token-failed',
+      error: describeError(error),
+      validUntil: validUntil && new Date(validUntil),
+    };
+    log[level](fields, `no fresh token, ${held}: ${explainError(error)}`);
     failing = true;
   };
 }
