@@ -30,7 +30,7 @@ export async function createLogger(level: Level, format: LogFormat): Promise<Log
 
 /** What went wrong and what to do, as a sentence or two for people; the causes are left out. */
 export function explainError(error: unknown): string {
-  const hint = (error as { hint?: unknown }).hint;
+  const hint = (error as { hint?: unknown } | undefined | null)?.hint;
   return typeof hint === 'string' ? `${describeError(error, 0)}. ${hint}` : describeError(error);
 }
 

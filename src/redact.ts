@@ -1,9 +1,18 @@
-/** A JWT, or the greater part of one: base64url of `{"` and so on, with at least one dot. */
-const JWT = /eyJ[\w-]{8,}(?:\.[\w-]*)+/g;
+/** Runs of the characters that a JWT is made of. */
+const WORD = /[\w.-]+/g;
+
+/** What a JWT begins with: `{"` in base64url. */
+const JWT_START = 'eyJ';
+
+const MIN_JWT_LENGTH = 12;
 
 /** The same text with anything that looks like a token taken out: for text that others wrote. */
 export function withoutTokens(text: string): string {
-  return text.replaceAll(JWT, '[token]');
+  return text.replaceAll(WORD, (word) => {
+    const start = word.indexOf(JWT_START);
+    const isToken = start !== -1 && word.length - start > MIN_JWT_LENGTH && word.includes('.', start);
+    return isToken ? `${word.slice(0, start)}[token]` : word;
+  });
 }
 
 /** A stranger's text for a log line or a terminal: one line, printable, bounded. */

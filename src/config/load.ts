@@ -86,7 +86,7 @@ function readServer(servers: readonly string[], problems: string[]): ServerArgum
   try {
     return parseServer(server);
   } catch (error) {
-    problems.push((error as Error).message);
+    problems.push(`<server> ${(error as Error).message}`);
     return undefined;
   }
 }

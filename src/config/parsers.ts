@@ -83,9 +83,9 @@ export interface ServerArgument {
 
 /** `myserver` (completed with the cloud's suffix), a full host name, an address, each with `:port` or not. */
 export function parseServer(text: string): ServerArgument {
-  if (text.includes('://')) throw new Error(`"${text}" is a URL: give the server's name only`);
+  if (text.includes('://')) throw new Error(`takes the server's name only: "${text}" is a URL`);
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(isIP(text) === 6 ? `[${text}]` : text);
-  if (match === null) throw new Error(`"${text}" is not a server: give a name, or name:port`);
+  if (match === null) throw new Error(`takes a name, or name:port, not "${text}"`);
   const host = parseHost(match[1] ?? match[2] ?? '');
   const isShort = !host.includes('.') && host !== 'localhost' && isIP(host) === 0;
   return {

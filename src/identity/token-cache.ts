@@ -121,8 +121,7 @@ export class TokenCache {
       return token;
     } catch (error) {
       const held = this.#token;
-      this.#refreshAt = now() + this.#retryMs;
-      this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
+      this.#retryLater();
       const validUntil = held !== undefined && held.expiresAt > now() ? held.expiresAt : undefined;
       this.#options.onEvent({ kind: 'failed', error, validUntil });
       throw error;
@@ -147,16 +146,23 @@ export class TokenCache {
 
   #keep(token: AccessToken): void {
     const now = this.#options.now();
-    const lifetime = token.expiresAt - now;
-    const planned = token.expiresAt - Math.min(REFRESH_MARGIN_MS, lifetime / 4);
     const isNew = token.value !== this.#token?.value;
     this.#token = token;
-    // A source that gives the same token again (its own cache) is not asked again at once.
-    this.#refreshAt = Math.max(
-      Math.min(planned, token.refreshAt ?? planned),
-      isNew ? 0 : now + this.#retryMs,
-    );
-    this.#retryMs = isNew ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, MAX_RETRY_MS);
+    const margin = Math.min(REFRESH_MARGIN_MS, (token.expiresAt - now) / 4);
+    const planned = isNew ? token.expiresAt - margin : Number.POSITIVE_INFINITY;
+    const next = Math.min(planned, token.refreshAt ?? planned);
+    if (Number.isFinite(next) && next > now) {
+      this.#refreshAt = next;
+      this.#retryMs = FIRST_RETRY_MS;
+    } else {
+      // The same token again, out of the source's own cache: that is as good as a failure.
+      this.#retryLater();
+    }
+  }
+
+  #retryLater(): void {
+    this.#refreshAt = this.#options.now() + this.#retryMs;
+    this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
   }
 
   #schedule(): void {

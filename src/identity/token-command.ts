@@ -29,19 +29,21 @@ export class TokenCommand implements TokenSource {
   }
 
   async #run(signal: AbortSignal): Promise<string> {
-    const [file = '', ...args] = this.#argv;
+    signal.throwIfAborted();
     try {
-      const options = {
-        signal,
-        maxBuffer: MAX_OUTPUT_LENGTH,
-        killSignal: 'SIGKILL',
-        windowsHide: true,
-      } as const;
-      return (await promisify(execFile)(file, args, options)).stdout;
+      return await this.#runUntil(signal);
     } catch (error) {
       signal.throwIfAborted();
       throw commandFailed(this.#origin, error);
     }
+  }
+
+  async #runUntil(signal: AbortSignal): Promise<string> {
+    const [file = '', ...args] = this.#argv;
+    const running = promisify(execFile)(file, args, { maxBuffer: MAX_OUTPUT_LENGTH, windowsHide: true });
+    const kill = (): void => void running.child.kill('SIGKILL');
+    signal.addEventListener('abort', kill);
+    return running.then(({ stdout }) => stdout).finally(() => signal.removeEventListener('abort', kill));
   }
 }
 

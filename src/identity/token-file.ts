@@ -16,15 +16,16 @@ export class TokenFile implements TokenSource {
   }
 
   async fetchToken(signal: AbortSignal): Promise<AccessToken> {
-    const text = await this.#read(signal);
+    signal.throwIfAborted();
+    const text = await this.#read();
+    signal.throwIfAborted();
     const now = Date.now();
     return createAccessToken(text.trim(), `the file ${this.#path}`, { refreshAt: now + REREAD_MS, now });
   }
 
-  async #read(signal: AbortSignal): Promise<string> {
+  async #read(): Promise<string> {
     try {
       await using file = await open(this.#path);
-      signal.throwIfAborted();
       // One byte more than a token may have, and room for line ends: enough to see that it is too long.
       const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_PASSWORD_LENGTH + 16), { position: 0 });
       return buffer.toString('utf8', 0, bytesRead);

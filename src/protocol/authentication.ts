@@ -59,7 +59,8 @@ export function encodePasswordMessage(password: string): Buffer {
  * @see https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-PASSWORDMESSAGE
  */
 export function decodePasswordMessage(body: Buffer): Buffer {
-  if (body.length > MAX_PASSWORD_BODY_LENGTH || body.indexOf(0) !== body.length - 1) {
+  const { length } = body;
+  if (length === 0 || length > MAX_PASSWORD_BODY_LENGTH || body.indexOf(0) !== length - 1) {
     throw malformed('invalid password packet size');
   }
   return body.subarray(0, -1);

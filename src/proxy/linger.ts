@@ -22,13 +22,14 @@ export function closeGently(socket: Socket, lastBytes?: Buffer, lingerMs = LINGE
       clearTimeout(timer);
       resolve();
     });
-    socket.removeAllListeners('data').pause();
+    socket.removeAllListeners('data').removeAllListeners('readable').pause();
     // Node.js counts progress in writing as activity, so a slow reader gets all it is owed.
     socket.setTimeout(lingerMs, () => socket.destroy());
     socket.once('finish', () => {
       socket.setTimeout(0);
       timer = setTimeout(() => socket.destroy(), lingerMs);
-      socket.resume();
+      // Not before the stream has noticed that nobody listens for 'readable' any more.
+      setImmediate(() => socket.resume());
     });
     if (socket.writableFinished) socket.emit('finish');
     else if (lastBytes === undefined || socket.writableEnded) socket.end();

@@ -5,7 +5,7 @@ const FROM_SERVER = watchList({ Z: 1, E: 48, G: 0, W: 0, K: 4 + MAX_CANCEL_KEY_L
 const FROM_CLIENT = watchList({ Q: 0, F: 0, S: 0, P: 0, B: 0, E: 0, D: 0, C: 0, H: 0, c: 0, f: 0, X: 0 });
 
 /** The severity fields at the head of an ErrorResponse that a session does not outlive. */
-const DEADLY = /[SV](?:FATAL|PANIC)\0/;
+const DEADLY = /(?:^|\0)[SV](?:FATAL|PANIC)\0/;
 
 const IDLE = 'I';
 

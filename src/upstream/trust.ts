@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -40,7 +41,7 @@ export function readRoots(roots: string): string[] {
   if (certificates.length === 0) throw new Error(`${roots} holds no PEM certificate`);
   for (const [index, certificate] of certificates.entries()) {
     try {
-      createSecureContext({ ca: certificate });
+      new X509Certificate(certificate);
     } catch (error) {
       throw new Error(`certificate ${index + 1} in ${roots} cannot be read`, { cause: error });
     }
