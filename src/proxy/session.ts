@@ -31,10 +31,21 @@ export interface SessionDeps {
   readonly log: Logger;
 }
 
+/** A login under way: what its steps need. */
+interface Login {
+  readonly client: Socket;
+  readonly plan: LoginPlan;
+  readonly deps: SessionDeps;
+  readonly story: SessionStory;
+  /** Aborts at the login deadline, when the client leaves, and when the proxy stops. */
+  readonly signal: AbortSignal;
+}
+
 /** One client connection, first byte to last. Always leaves both sockets closed; never rejects. */
 export async function runSession(client: Socket, deps: SessionDeps): Promise<void> {
   const story = new SessionStory(deps.registry.nextId(), client);
   const login = new AbortController();
+  const { signal } = login;
   const deadline = setTimeout(() => login.abort(loginTimedOut(deps.loginTimeoutMs)), deps.loginTimeoutMs);
   const session: LiveSession & { relay?: Relay } = {
     drain: () => (session.relay === undefined ? login.abort(shuttingDown()) : session.relay.drain()),
@@ -45,7 +56,7 @@ export async function runSession(client: Socket, deps: SessionDeps): Promise<voi
   client.on('error', () => {}).once('close', () => login.abort(new PeerClosedError('client')));
   try {
     deps.registry.addConnection(session);
-    const request = await readClientRequest(client, reader, login.signal);
+    const request = await readClientRequest(client, reader, signal);
     if (request.kind === 'cancelRequest') {
       await cancel(request, deps, story);
       return;
@@ -53,7 +64,7 @@ export async function runSession(client: Socket, deps: SessionDeps): Promise<voi
     deps.registry.addSession(session);
     const plan = planLogin(request, deps.policy);
     story.planned(plan);
-    const server = await logIn(client, plan, deps, story, login.signal);
+    const server = await logIn({ client, plan, deps, story, signal });
     reader.detach();
     clearTimeout(deadline);
     await relay(client, server, session, deps, story);
@@ -68,43 +79,23 @@ export async function runSession(client: Socket, deps: SessionDeps): Promise<voi
   }
 }
 
-/** A failed cancellation is for the log alone: clients expect a bare close, as from the server itself. */
-async function cancel(request: CancelRequest, deps: SessionDeps, story: SessionStory): Promise<void> {
-  story.isCancel();
-  try {
-    // Not bound to this client's presence: it may hang up as soon as it has asked.
-    await forwardCancel(request, deps.upstream, deps.cancelKeys, AbortSignal.timeout(deps.loginTimeoutMs));
-  } catch (error) {
-    story.failed(error);
-  }
-}
-
 /** Token first, dial after; a token that the server calls stale is replaced once, unseen by the client. */
-async function logIn(
-  client: Socket,
-  plan: LoginPlan,
-  deps: SessionDeps,
-  story: SessionStory,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
+async function logIn(login: Login): Promise<TLSSocket> {
+  const { deps, story, signal } = login;
   const token = await story.timed('token', untilAborted(deps.tokens.getToken(), signal));
   try {
-    return await logInWith(token, client, plan, deps, story, signal);
+    return await logInWith(token, login);
   } catch (error) {
-    const fresh = await freshToken(error, token, deps, signal);
+    const fresh = await freshToken(error, token, login);
     if (fresh === undefined) throw error;
     story.retried();
-    return await logInWith(fresh, client, plan, deps, story, signal);
+    return await logInWith(fresh, login);
   }
 }
 
 async function logInWith(
   token: AccessToken,
-  client: Socket,
-  plan: LoginPlan,
-  deps: SessionDeps,
-  story: SessionStory,
-  signal: AbortSignal,
+  { client, plan, deps, story, signal }: Login,
 ): Promise<TLSSocket> {
   const role = deps.role ?? requireRoleName(token.claims);
   const startup = encodePlan(plan, role);
@@ -121,27 +112,37 @@ async function logInWith(
   }
 }
 
-/** Another token, if the server's refusal can be a matter of that; its first words decide, not ours. */
+/** Azure's answers to a token that was good once. */
+const STALE_TOKEN = /access token has expired|error occurred while validating the access token/i;
+
+const INVALID_PASSWORD = '28P01';
+
+/** Another token, if the server's refusal can be a matter of that. A wrong password alone asks nobody for one. */
 async function freshToken(
   error: unknown,
   refused: AccessToken,
-  deps: SessionDeps,
-  signal: AbortSignal,
+  { deps, signal }: Login,
 ): Promise<AccessToken | undefined> {
   if (!(error instanceof ServerRejection)) return undefined;
-  const stale = STALE_TOKEN.test(error.fields.message);
-  if (!stale && error.fields.sqlState !== INVALID_PASSWORD) return undefined;
+  const isStale = STALE_TOKEN.test(error.fields.message);
+  if (!isStale && error.fields.sqlState !== INVALID_PASSWORD) return undefined;
   try {
-    return await untilAborted(deps.tokens.replacementFor(refused, { fetch: stale }), signal);
+    return await untilAborted(deps.tokens.replacementFor(refused, { fetch: isStale }), signal);
   } catch {
     return undefined;
   }
 }
 
-/** Azure's answers to a token that was good once. */
-const STALE_TOKEN = /access token has expired|error occurred while validating the access token/i;
-
-const INVALID_PASSWORD = '28P01';
+/** A failed cancellation is for the log alone: clients expect a bare close, as from the server itself. */
+async function cancel(request: CancelRequest, deps: SessionDeps, story: SessionStory): Promise<void> {
+  story.isCancel();
+  try {
+    // Not bound to this client's presence: it may hang up as soon as it has asked.
+    await forwardCancel(request, deps.upstream, deps.cancelKeys, AbortSignal.timeout(deps.loginTimeoutMs));
+  } catch (error) {
+    story.failed(error);
+  }
+}
 
 async function relay(
   client: Socket,
