@@ -31,7 +31,9 @@ export async function createLogger(level: Level, format: LogFormat): Promise<Log
 /** What went wrong and what to do, as a sentence or two for people; the causes are left out. */
 export function explainError(error: unknown): string {
   const hint = (error as { hint?: unknown } | undefined | null)?.hint;
-  return typeof hint === 'string' ? `${describeError(error, 0)}. ${hint}` : describeError(error);
+  return typeof hint === 'string'
+    ? `${describeError(error, 0).replace(/\.$/, '')}. ${hint}`
+    : describeError(error);
 }
 
 /**

@@ -13,6 +13,9 @@ const TICK_MS = 15_000;
 /** How often a server's word that a token is stale may cause a fetch. */
 const MIN_FORCED_INTERVAL_MS = 10_000;
 
+/** How long a failure is the answer for all who come: a pool that reconnects must not become a flood. */
+const FAILURE_MEMORY_MS = 1_000;
+
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
@@ -41,6 +44,7 @@ export class TokenCache {
   #inFlight: Promise<AccessToken> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  #lastFailure: { readonly error: unknown; readonly at: number } | undefined;
   #forcedAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: TokenSource, options: TokenCacheOptions) {
@@ -69,6 +73,9 @@ export class TokenCache {
       if (now >= this.#refreshAt) this.#refreshBehind();
       return token;
     }
+    const failure = this.#lastFailure;
+    const isFresh = failure !== undefined && Math.abs(now - failure.at) < FAILURE_MEMORY_MS;
+    if (isFresh && this.#inFlight === undefined) throw failure.error;
     return this.#fetch();
   }
 
@@ -117,10 +124,12 @@ export class TokenCache {
       const token = await this.#bounded();
       if (token.expiresAt <= now()) throw expiredOnArrival(this.#source.name);
       this.#keep(token);
+      this.#lastFailure = undefined;
       this.#options.onEvent({ kind: 'refreshed', token });
       return token;
     } catch (error) {
       const held = this.#token;
+      this.#lastFailure = { error, at: now() };
       this.#retryLater();
       const validUntil = held !== undefined && held.expiresAt > now() ? held.expiresAt : undefined;
       this.#options.onEvent({ kind: 'failed', error, validUntil });

@@ -40,13 +40,17 @@ export function readRoots(roots: string): string[] {
   const certificates = readText(roots).match(CERTIFICATE) ?? [];
   if (certificates.length === 0) throw new Error(`${roots} holds no PEM certificate`);
   for (const [index, certificate] of certificates.entries()) {
-    try {
-      new X509Certificate(certificate);
-    } catch (error) {
-      throw new Error(`certificate ${index + 1} in ${roots} cannot be read`, { cause: error });
-    }
+    if (!isCertificate(certificate)) throw new Error(`certificate ${index + 1} in ${roots} cannot be read`);
   }
   return certificates;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function readText(path: string): string {

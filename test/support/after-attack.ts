@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Authority, createCertificateAuthority } from '../../src/demo/certificates.ts';
+import type { TestFiles } from './files.ts';
 import { SERVER_NAME } from './postgres.ts';
 import { connectPg, startProxy, type TestProxy, type TestProxyOptions } from './proxy.ts';
 import { ScriptedServer, welcome } from './scripted-server.ts';
@@ -45,6 +46,8 @@ export interface Attack extends AsyncDisposable {
   readonly tokens: TestTokenSource;
   /** The token that must not leave before its time. */
   readonly token: string;
+  /** The certificate of the authority that the proxy trusts. */
+  readonly caPem: string;
   /** Lets the server behave again and checks {@link assertUnharmed}, and that the proxy left it no socket. */
   assertUnharmed(): Promise<void>;
   /** That no byte of the token reached the server. */
@@ -54,6 +57,8 @@ export interface Attack extends AsyncDisposable {
 export interface AttackOptions extends Partial<TestProxyOptions> {
   /** Whom the proxy trusts; default: an authority of this attack's own. */
   readonly authority?: Authority;
+  /** Default: a JWT. */
+  readonly token?: string;
 }
 
 /** A proxy towards a scripted server whose certificate it trusts. */
@@ -61,7 +66,7 @@ export async function startAttack(options: AttackOptions = {}): Promise<Attack> 
   const authority = options.authority ?? (await createCertificateAuthority('attack tests'));
   const certificate = await authority.issue({ dnsNames: [SERVER_NAME] });
   const server = await ScriptedServer.start({ cert: certificate.certPem, key: certificate.keyPem });
-  const token = createTestToken();
+  const token = options.token ?? createTestToken();
   const tokens = new TestTokenSource(token);
   const upstream = { port: server.port, caPem: authority.certPem };
   const proxy = await startProxy({ upstream, tokens, ...options });
@@ -72,6 +77,7 @@ export async function startAttack(options: AttackOptions = {}): Promise<Attack> 
     proxy,
     tokens,
     token,
+    caPem: authority.certPem,
     async assertUnharmed() {
       server.script = welcome;
       server.tls = goodTls;
@@ -86,4 +92,12 @@ export async function startAttack(options: AttackOptions = {}): Promise<Attack> 
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The arguments that make the program itself serve a scripted server, with the token in a file. */
+export async function attackArguments(attack: Attack, files: TestFiles): Promise<string[]> {
+  const ca = await files.write('ca.pem', attack.caPem);
+  const token = await files.write('token', attack.token);
+  const upstream = ['--upstream-address', '127.0.0.1', '--upstream-port', String(attack.server.port)];
+  return ['run', SERVER_NAME, ...upstream, '--ca', ca, '--credential', 'token-file', '--token-file', token];
 }

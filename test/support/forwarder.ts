@@ -10,7 +10,8 @@ export interface Forwarder extends AsyncDisposable {
   cut(): void;
 }
 
-export async function startForwarder(target: number): Promise<Forwarder> {
+/** @param listenPort - default: any free one. */
+export async function startForwarder(target: number, listenPort = 0): Promise<Forwarder> {
   const sockets = new Set<Socket>();
   let opened = 0;
   let closed = 0;
@@ -29,7 +30,7 @@ export async function startForwarder(target: number): Promise<Forwarder> {
       closed += 1;
     });
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(listenPort, '127.0.0.1');
   await once(server, 'listening');
   const cut = (): void => {
     for (const socket of sockets) socket.resetAndDestroy();

@@ -62,8 +62,7 @@ export class ScriptedConnection {
 
   /** Waits for a handshake; fails if the proxy does not like it. */
   async startTls(): Promise<void> {
-    this.#socket.removeAllListeners();
-    this.#socket.on('error', () => {});
+    this.#socket.off('data', this.#onData).off('end', this.#onGone).off('close', this.#onGone);
     const secureContext = createSecureContext(this.#tls());
     const secure = new TLSSocket(this.#socket, { isServer: true, secureContext });
     this.#socket = secure;
@@ -155,16 +154,19 @@ export class ScriptedConnection {
   }
 
   #listen(): void {
-    const gone = (): void => {
-      this.#gone = true;
-      this.#wake();
-    };
-    this.#socket.on('data', (chunk: Buffer) => {
-      this.heard = Buffer.concat([this.heard, chunk]);
-      this.#wake();
-    });
-    this.#socket.on('error', gone).on('end', gone).on('close', gone);
+    this.#socket.on('data', this.#onData).on('error', this.#onGone);
+    this.#socket.on('end', this.#onGone).on('close', this.#onGone);
   }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.heard = Buffer.concat([this.heard, chunk]);
+    this.#wake();
+  };
+
+  readonly #onGone = (): void => {
+    this.#gone = true;
+    this.#wake();
+  };
 }
 
 /** The login that every token gets, and then empty answers. */

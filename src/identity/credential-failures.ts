@@ -1,0 +1,105 @@
+import { ProxyError, SqlState } from '../errors.ts';
+import { withoutTokens } from '../redact.ts';
+import type { EntraCredentialName } from './credentials.ts';
+
+const HINTS: Readonly<Record<EntraCredentialName, string>> = {
+  default: 'Run az login on this machine, or name the credential to use with --credential.',
+  'managed-identity':
+    'Check that this machine has a managed identity, and that --client-id is that of a user-assigned one assigned to it.',
+  'workload-identity':
+    'Check the pod label azure.workload.identity/use, the service account annotation, the federated credential, ' +
+    'and that AZURE_FEDERATED_TOKEN_FILE names a file that is there.',
+  environment:
+    'Check that AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_CLIENT_CERTIFICATE_PATH) are set, and right.',
+  'azure-cli': 'Run az login as the user that the proxy runs as, and see that az is on its PATH.',
+};
+
+/** Traces of a network or a service that failed, which @azure/identity and az show in texts only. */
+const UNREACHABLE =
+  /endpoints_resolution_error|network_error|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|AADSTS90033|temporarily_unavailable|Status code: 5\d\d|Max retries exceeded|name resolution|timed out/i;
+
+/** Entra answered, and not that it is out of order (90033): then it has been reached. */
+const ANSWERED = /AADSTS(?!90033)\d+/;
+
+const PUBLIC_AUTHORITY_HOST = 'https://login.microsoftonline.com';
+
+/** What is to be said of a credential that gave no token: 57P03 where it may work later, else 28000. */
+export function credentialFailure(
+  name: EntraCredentialName,
+  error: unknown,
+  { authorityHost }: { readonly authorityHost?: string | undefined },
+): ProxyError {
+  const reason = reasonOf(error);
+  const text = String(error);
+  // A chain's text names the dead ends of all its members, which is no outage.
+  if (memberErrors(error) !== undefined || !UNREACHABLE.test(text) || ANSWERED.test(text)) {
+    return new ProxyError(
+      SqlState.invalidAuthorization,
+      `no token from the credential "${name}": ${reason}`,
+      {
+        hint: HINTS[name],
+        cause: error,
+      },
+    );
+  }
+  if (name === 'managed-identity') {
+    return new ProxyError(
+      SqlState.cannotConnectNow,
+      `this machine's managed identity endpoint does not answer: ${reason}`,
+      {
+        hint: 'Check that this runs on Azure and has a managed identity; with HTTP_PROXY set, NO_PROXY must name 169.254.169.254.',
+        cause: error,
+      },
+    );
+  }
+  const host = authorityHost ?? process.env['AZURE_AUTHORITY_HOST'] ?? PUBLIC_AUTHORITY_HOST;
+  return new ProxyError(
+    SqlState.cannotConnectNow,
+    `cannot reach Microsoft Entra at ${host} (${name}): ${reason}`,
+    {
+      hint:
+        "Check this machine's network and HTTPS_PROXY, then try again; where TLS is intercepted, NODE_EXTRA_CA_CERTS " +
+        'must name the CA. With an --authority-host of your own, check it and the tenant too.',
+      cause: error,
+    },
+  );
+}
+
+const MAX_REASON_LENGTH = 400;
+const MAX_PART_LENGTH = 120;
+
+/** What a credential says of its failure; of a chain's, the first sentence of each one that was tried. */
+function reasonOf(error: unknown): string {
+  const parts = memberErrors(error);
+  if (parts === undefined) return withoutNoise(error).slice(0, MAX_REASON_LENGTH);
+  const sentences = parts.map((part) => withoutNoise(part).split(/(?<=[^.])\. /)[0] ?? '');
+  return sentences.map((sentence) => sentence.slice(0, MAX_PART_LENGTH)).join('; ');
+}
+
+/** The errors of a chain's members (AggregateAuthenticationError). */
+function memberErrors(error: unknown): readonly unknown[] | undefined {
+  const { errors } = error as { errors?: unknown };
+  return Array.isArray(errors) ? errors : undefined;
+}
+
+/** What Entra, or a machine's identity endpoint, says in its answer: the libraries wrap it, twice at times. */
+const ANSWER =
+  /(AADSTS\d+: .*?)(?= *(?:Trace ID:|- Correlation ID:|$))| - Description: (.*?)(?= - Correlation ID:|$)/;
+
+/** The message less what is for a support case (trace ids, links) and what could be a token. */
+function withoutNoise(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const text = withoutTokens(message).replaceAll(/\s+/g, ' ');
+  const answer = ANSWER.exec(text);
+  if (answer !== null) {
+    return (answer[1] ?? answer[2] ?? '').replace(/ ?(?:Http status message|Headers): .*$/, '').trim();
+  }
+  return text
+    .replaceAll(
+      /To troubleshoot, visit \S+|Status code: \d+ More details:|: See https:\S+ for details,?/g,
+      '',
+    )
+    .replaceAll(/ +/g, ' ')
+    .replaceAll(/^\w*Error: /g, '')
+    .trim();
+}

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { CLIENT_ID, startCredentialBench } from '../support/credentials.ts';
+import { startAppService, startImds } from '../support/imds.ts';
+import { refusedLogin } from '../support/raw-client.ts';
+import { TEST_ROLE } from '../support/tokens.ts';
+
+const bench = await startCredentialBench();
+after(() => bench[Symbol.asyncDispose]());
+
+const FLAGS = ['--credential', 'managed-identity', '--user', TEST_ROLE];
+const RESOURCE = 'https://ossrdbms-aad.database.windows.net';
+const options = { issueToken: () => bench.issueToken(), clientIds: [CLIENT_ID] };
+
+test('managed-identity: a VM logs in as its system-assigned identity', async () => {
+  await using imds = await startImds(options);
+  await using proxy = await bench.startProxy(FLAGS, imds.env);
+  assert.equal(await proxy.whoAmI(), TEST_ROLE);
+  const [{ headers, query } = assert.fail('no request'), ...others] = imds.requests;
+  assert.equal(headers['metadata'], 'true');
+  assert.deepEqual(query, { 'api-version': '2018-02-01', resource: RESOURCE });
+  assert.deepEqual(others, []);
+});
+
+test('managed-identity: --client-id picks a user-assigned identity of a VM', async () => {
+  await using imds = await startImds(options);
+  await using proxy = await bench.startProxy([...FLAGS, '--client-id', CLIENT_ID], imds.env);
+  assert.equal(await proxy.whoAmI(), TEST_ROLE);
+  assert.deepEqual(
+    imds.requests.map(({ query }) => query),
+    [{ 'api-version': '2018-02-01', resource: RESOURCE, client_id: CLIENT_ID }],
+  );
+});
+
+test('managed-identity: a client is told when the VM has no such identity', async () => {
+  await using imds = await startImds({ ...options, clientIds: [] });
+  await using proxy = await bench.startProxy([...FLAGS, '--client-id', CLIENT_ID], imds.env);
+  const { code, message, hint } = await refusedLogin(proxy.port);
+  assert.equal(code, '28000');
+  assert.match(message, /Identity not found/);
+  assert.match(hint ?? '', /--client-id/);
+});
+
+for (const [which, flags, clientId] of [
+  ['its system-assigned identity', [], {}],
+  ['the identity that --client-id picks', ['--client-id', CLIENT_ID], { client_id: CLIENT_ID }],
+] as const) {
+  test(`managed-identity: an App Service logs in as ${which}`, async () => {
+    await using appService = await startAppService(options);
+    await using proxy = await bench.startProxy([...FLAGS, ...flags], appService.env);
+    assert.equal(await proxy.whoAmI(), TEST_ROLE);
+    const [{ headers, query } = assert.fail('no request'), ...others] = appService.requests;
+    assert.equal(headers['x-identity-header'], appService.env['IDENTITY_HEADER']);
+    assert.deepEqual(query, { 'api-version': '2019-08-01', resource: RESOURCE, ...clientId });
+    assert.deepEqual(others, []);
+  });
+}
