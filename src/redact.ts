@@ -1,18 +1,34 @@
-/** Runs of the characters that a JWT is made of. */
-const WORD = /[\w.-]+/g;
+/** Runs of the characters that tokens, secrets and keys are made of: base64, base64url, and Entra's own. */
+const WORD = /[\w.~+/=-]+/g;
 
 /** What a JWT begins with: `{"` in base64url. */
 const JWT_START = 'eyJ';
 
 const MIN_JWT_LENGTH = 12;
 
-/** The same text with anything that looks like a token taken out: for text that others wrote. */
+/** Shorter than any secret worth the name, longer than words; GUIDs (36) have no capitals. */
+const MIN_SECRET_LENGTH = 32;
+
+/** The same text with all that looks like a token or a secret taken out: for text that others wrote. */
 export function withoutTokens(text: string): string {
   return text.replaceAll(WORD, (word) => {
+    if (looksSecret(word)) return '[secret]';
     const start = word.indexOf(JWT_START);
     const isToken = start !== -1 && word.length - start > MIN_JWT_LENGTH && word.includes('.', start);
     return isToken ? `${word.slice(0, start)}[token]` : word;
   });
+}
+
+/** A long mixture of capitals, small letters and digits, that is no path. */
+function looksSecret(word: string): boolean {
+  if (word.length < MIN_SECRET_LENGTH || word.includes(JWT_START)) return false;
+  if (!/[A-Z]/.test(word) || !/[a-z]/.test(word) || !/\d/.test(word)) return false;
+  return !isPath(word);
+}
+
+function isPath(word: string): boolean {
+  if (!/^\.{0,2}\//.test(word) || /[+=~]/.test(word)) return false;
+  return word.split('/').every((segment) => segment.length < MIN_SECRET_LENGTH);
 }
 
 /** A stranger's text for a log line or a terminal: one line, printable, bounded. */

@@ -1,5 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { ProxyError } from '../errors.ts';
+import { withoutTokens } from '../redact.ts';
 import { credentialFailure } from './credential-failures.ts';
 import { TokenCommand } from './token-command.ts';
 import { TokenFile } from './token-file.ts';
@@ -69,7 +70,10 @@ async function loadCredential(
   name: EntraCredentialName,
   settings: CredentialSettings,
 ): Promise<TokenCredential> {
-  const identity = await import('@azure/identity');
+  const [identity, { AzureLogger }] = await Promise.all([import('@azure/identity'), import('@azure/logger')]);
+  // AZURE_LOG_LEVEL=verbose prints what endpoints answer, secrets included where they quote them.
+  AzureLogger.log = (...parts) =>
+    void process.stderr.write(`${withoutTokens(parts.map(String).join(' '))}\n`);
   const { clientId, tenantId, authorityHost, disableInstanceDiscovery, fetchTimeoutMs } = settings;
   const authority = {
     disableInstanceDiscovery,

@@ -107,6 +107,9 @@ export function lastParameter(parameters: readonly StartupParameter[], name: str
   return value === undefined || value.length === 0 ? undefined : value;
 }
 
+/** What to do about a first packet that makes no sense: for these and for the ones whose length does not. */
+export const STARTUP_HINT = 'Check that the client is a PostgreSQL client, and that it has the right port.';
+
 function decodeCancelKey(body: Buffer): Buffer {
   const keyLength = body.length - 8;
   if (keyLength < MIN_CANCEL_KEY_LENGTH || keyLength > MAX_CANCEL_KEY_LENGTH) {
@@ -133,5 +136,7 @@ function decodeParameters(body: Buffer): StartupParameter[] {
 }
 
 function malformed(what: string): ProxyError {
-  return new ProxyError(SqlState.protocolViolation, `invalid startup packet: ${what}`);
+  return new ProxyError(SqlState.protocolViolation, `invalid startup packet: ${what}`, {
+    hint: STARTUP_HINT,
+  });
 }

@@ -7,6 +7,7 @@ import {
   decodeStartupPacket,
   protocolMajor,
   protocolMinor,
+  STARTUP_HINT,
   type StartupMessage,
 } from '../protocol/startup.ts';
 import type { SocketReader } from '../socket-reader.ts';
@@ -94,5 +95,5 @@ function unsupportedProtocol(version: number): ForeignProtocolError {
 }
 
 function violation(message: string): ProxyError {
-  return new ProxyError(SqlState.protocolViolation, message);
+  return new ProxyError(SqlState.protocolViolation, message, { hint: STARTUP_HINT });
 }

@@ -39,9 +39,10 @@ export class Relay {
   async run(): Promise<RelayEnd> {
     this.#relayFromServer();
     this.#relayFromClient();
-    // Either may have gone between its login and these listeners.
+    // Either may have gone, or ended, before these listeners were there.
     if (this.#client.destroyed) this.#lost('client', undefined);
-    if (this.#server.destroyed) this.#lost('server', undefined);
+    else if (this.#client.readableEnded) this.#server.end();
+    if (this.#server.destroyed || this.#server.readableEnded) this.#lost('server', undefined);
     const ending = await this.#ended.promise;
     await Promise.all([closed(this.#client), closed(this.#server)]);
     return { ...ending, bytesFromClient: this.#bytesFromClient, bytesFromServer: this.#bytesFromServer };

@@ -62,6 +62,8 @@ export async function logInToServer(
     return await followLogin(server, reader, login, signal);
   } catch (error) {
     if (error instanceof PeerClosedError) throw lostDuringLogin(error);
+    if (error instanceof ProxyError && error.sqlState === SqlState.protocolViolation)
+      throw violation(error.message);
     throw error;
   } finally {
     reader.detach();
