@@ -1,5 +1,5 @@
-import type { LogLine } from './log.ts';
 import type { TestFiles } from './files.ts';
+import type { LogLine } from './log.ts';
 import { SERVER_NAME, type TestServer } from './postgres.ts';
 import { type Program, startProgram } from './program.ts';
 
