@@ -12,16 +12,16 @@ const MIN_SECRET_LENGTH = 32;
 /** The same text with all that looks like a token or a secret taken out: for text that others wrote. */
 export function withoutTokens(text: string): string {
   return text.replaceAll(WORD, (word) => {
-    if (looksSecret(word)) return '[secret]';
     const start = word.indexOf(JWT_START);
     const isToken = start !== -1 && word.length - start > MIN_JWT_LENGTH && word.includes('.', start);
-    return isToken ? `${word.slice(0, start)}[token]` : word;
+    if (isToken) return `${word.slice(0, start)}[token]`;
+    return looksSecret(word) ? '[secret]' : word;
   });
 }
 
 /** A long mixture of capitals, small letters and digits, that is no path. */
 function looksSecret(word: string): boolean {
-  if (word.length < MIN_SECRET_LENGTH || word.includes(JWT_START)) return false;
+  if (word.length < MIN_SECRET_LENGTH) return false;
   if (!/[A-Z]/.test(word) || !/[a-z]/.test(word) || !/\d/.test(word)) return false;
   return !isPath(word);
 }

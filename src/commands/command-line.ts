@@ -1,4 +1,4 @@
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
 import { loadConfig, type RawFlags } from '../config/load.ts';
 import { SETTINGS, type Setting, type SettingName } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
@@ -56,12 +56,12 @@ export async function runCommand(
 }
 
 async function runDemoCommand(argv: readonly string[]): Promise<number> {
-  const parser = createBareParser()
+  const parser = withHelp(createBareParser(), 'Options:')
     .usage(
       'pg-entra-proxy demo [--once] [--port N]\n\nA real PostgreSQL over TLS, a stand-in for Entra, and the proxy.',
     )
     .option('once', { boolean: true, describe: 'exit after the first query' })
-    .option('port', { string: true, describe: "the proxy's port; 0 for any free one", default: '6432' });
+    .option('port', { describe: "the proxy's port; 0 for any free one", default: '6432' });
   const {
     _: words,
     $0: _program,
@@ -84,13 +84,9 @@ function createParser() {
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { group, help, isSwitch, default: fallback }: Setting<unknown> = SETTINGS[name];
     const shown = fallback === undefined || isSwitch ? '' : ` (${fallback})`;
-    parser.option(name, {
-      group: `${group}:`,
-      describe: `${help}${shown}`,
-      ...(isSwitch ? { boolean: true } : { string: true }),
-    });
+    parser.option(name, { group: `${group}:`, describe: `${help}${shown}`, boolean: isSwitch === true });
   }
-  return parser;
+  return withHelp(parser, 'Output:');
 }
 
 /** yargs for parsing and for the help text only: what is wrong is collected by us, all of it at once. */
@@ -99,14 +95,19 @@ function createBareParser() {
     .parserConfiguration({
       'camel-case-expansion': false,
       'dot-notation': false,
+      'parse-numbers': false,
       'parse-positional-numbers': false,
     })
     .help(false)
     .version(false)
-    .option('help', { boolean: true, alias: 'h', group: 'Output:', describe: 'this text' })
-    .option('version', { boolean: true, group: 'Output:', describe: 'the version' })
     .exitProcess(false)
     .wrap(100);
+}
+
+function withHelp<T>(parser: Argv<T>, group: string) {
+  return parser
+    .option('help', { boolean: true, alias: 'h', group, describe: 'this text' })
+    .option('version', { boolean: true, group, describe: 'the version' });
 }
 
 function withoutUnset(flags: Record<string, unknown>): RawFlags {

@@ -69,10 +69,16 @@ function readSetting(
 ): unknown {
   const setting: Setting<unknown> = SETTINGS[name];
   if (Array.isArray(raw)) throw new Error('is given more than once');
-  const text = typeof raw === 'string' || typeof raw === 'boolean' ? String(raw) : env;
+  const text = raw === undefined ? env : flagText(raw, setting);
   if (text !== undefined) given.add(name);
   const effective = text ?? setting.default;
   return effective === undefined ? undefined : setting.parse(effective);
+}
+
+/** A flag's text; one without a value, which parsers give as a boolean, is empty unless it is a switch. */
+function flagText(raw: unknown, { isSwitch }: Setting<unknown>): string {
+  if (typeof raw === 'boolean') return isSwitch ? String(raw) : '';
+  return String(raw);
 }
 
 function readServer(servers: readonly string[], problems: string[]): ServerArgument | undefined {

@@ -72,8 +72,12 @@ const MAX_PART_LENGTH = 120;
 function reasonOf(error: unknown): string {
   const parts = memberErrors(error);
   if (parts === undefined) return withoutNoise(error).slice(0, MAX_REASON_LENGTH);
-  const sentences = parts.map((part) => withoutNoise(part).split(/(?<=[^.])\. /)[0] ?? '');
-  return sentences.map((sentence) => sentence.slice(0, MAX_PART_LENGTH)).join('; ');
+  return parts.map((part) => firstSentence(part).slice(0, MAX_PART_LENGTH)).join('; ');
+}
+
+function firstSentence(error: unknown): string {
+  const [first = ''] = textOf(error).split(/\.(?= )/, 1);
+  return first.replace(/^\w*Error: /, '').replace(/\.$/, '');
 }
 
 /** The errors of a chain's members (AggregateAuthenticationError). */
@@ -88,8 +92,7 @@ const ANSWER =
 
 /** The message less what is for a support case (trace ids, links) and what could be a token. */
 function withoutNoise(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const text = withoutTokens(message).replaceAll(/\s+/g, ' ');
+  const text = textOf(error);
   const answer = ANSWER.exec(text);
   if (answer !== null) {
     return (answer[1] ?? answer[2] ?? '').replace(/ ?(?:Http status message|Headers): .*$/, '').trim();
@@ -102,4 +105,9 @@ function withoutNoise(error: unknown): string {
     .replaceAll(/ +/g, ' ')
     .replaceAll(/^\w*Error: /g, '')
     .trim();
+}
+
+function textOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return withoutTokens(message).replaceAll(/\s+/g, ' ');
 }

@@ -1,10 +1,13 @@
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { ProxyError, SqlState } from '../errors.ts';
 import { MAX_PASSWORD_LENGTH } from '../protocol/limits.ts';
 import { type AccessToken, createAccessToken, type TokenSource } from './token-source.ts';
 
 /** How soon a rewritten file is noticed, in milliseconds. */
 const REREAD_MS = 5_000;
+
+/** A pipe that nobody writes to is then read as empty, instead of blocking a thread. Not on Windows. */
+const NONBLOCKING = constants.O_NONBLOCK ?? 0;
 
 /** A token that something else keeps fresh in a file. */
 export class TokenFile implements TokenSource {
@@ -25,7 +28,7 @@ export class TokenFile implements TokenSource {
 
   async #read(): Promise<string> {
     try {
-      await using file = await open(this.#path);
+      await using file = await open(this.#path, constants.O_RDONLY | NONBLOCKING);
       // One byte more than a token may have, and room for line ends: enough to see that it is too long.
       const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_PASSWORD_LENGTH + 16), { position: 0 });
       return buffer.toString('utf8', 0, bytesRead);

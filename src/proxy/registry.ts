@@ -19,7 +19,7 @@ export class SessionRegistry {
   readonly #sessions = new Set<LiveSession>();
   #draining = false;
   #lastId = 0;
-  #whenEmpty: (() => void) | undefined;
+  #empty: PromiseWithResolvers<void> | undefined;
 
   constructor(maxSessions: number) {
     this.#maxSessions = maxSessions;
@@ -59,17 +59,16 @@ export class SessionRegistry {
   remove(connection: LiveSession): void {
     this.#sessions.delete(connection);
     this.#connections.delete(connection);
-    if (this.#connections.size === 0) this.#whenEmpty?.();
+    if (this.#connections.size === 0) this.#empty?.resolve();
   }
 
   /** Asks every connection to end between transactions; resolves when the last has. */
   drain(): Promise<void> {
     this.#draining = true;
     for (const connection of this.#connections) connection.drain();
-    return new Promise((resolve) => {
-      if (this.#connections.size === 0) resolve();
-      else this.#whenEmpty = resolve;
-    });
+    this.#empty ??= Promise.withResolvers<void>();
+    if (this.#connections.size === 0) this.#empty.resolve();
+    return this.#empty.promise;
   }
 
   /** Ends every connection now. */

@@ -106,6 +106,7 @@ export class TransactionState {
       case 'F':
         this.#awaited += 1;
         this.#lastAwaitedIsSync = false;
+        this.#batchOpen = false;
         break;
       case 'S':
         if (this.#copyIn) break;
@@ -129,6 +130,7 @@ export class TransactionState {
   #forgetIgnoredSync(): void {
     if (!this.#lastAwaitedIsSync || this.#awaited === 0) return;
     this.#awaited -= 1;
-    this.#batchOpen = true;
+    // Unless a later Sync is on its way, the batch goes on until the client sends one.
+    if (this.#awaited === 0) this.#batchOpen = true;
   }
 }

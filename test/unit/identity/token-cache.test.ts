@@ -423,9 +423,7 @@ test('a source that gives the same token again is not asked in a loop', async (t
   assert.ok(source.fetches.length < 15, `${source.fetches.length} fetches`);
 });
 
-test('a source that gives the same token again when it is to be refreshed is asked again soon', {
-  todo: 'bug in src/identity/token-cache.ts',
-}, async (t) => {
+test('a source that gives the same token again when it is to be refreshed is asked again soon', async (t) => {
   const { cache, source, pass, token } = setUp(t);
   const first = token('first', HOUR);
   source.answer = () => first;
@@ -434,9 +432,7 @@ test('a source that gives the same token again when it is to be refreshed is ask
   assert.ok(source.fetches.length > 2, 'one of the five minutes that the margin has went by unused');
 });
 
-test('a source that wants to be asked every few seconds is, also while nothing changes', {
-  todo: 'bug in src/identity/token-cache.ts',
-}, async (t) => {
+test('a source that wants to be asked every few seconds is, also while nothing changes', async (t) => {
   const { cache, source, clock, pass } = setUp(t);
   const expiresAt = clock.now + HOUR;
   source.answer = () => ({ value: 'same', expiresAt, refreshAt: clock.now + 5 * SECOND, claims: undefined });
@@ -447,9 +443,7 @@ test('a source that wants to be asked every few seconds is, also while nothing c
   assert.ok(source.fetches.length >= known + 1, `${known} fetches in ten minutes, then none in ten seconds`);
 });
 
-test('a source whose new tokens want to be refreshed at once is not asked in a loop', {
-  todo: 'bug in src/identity/token-cache.ts',
-}, async (t) => {
+test('a source whose new tokens want to be refreshed at once is not asked in a loop', async (t) => {
   const { cache, source, pass, token } = setUp(t);
   source.answer = () => token(`number ${source.fetches.length}`, HOUR, -1);
   await cache.getToken();

@@ -134,9 +134,6 @@ test('the signal ends the wait with its reason, and the command with it', { time
   await abortWhenRunning(t, '');
 });
 
-test('the signal also ends a command that does not want to end', {
-  timeout: 3_000,
-  todo: 'bug in src/identity/token-command.ts',
-}, async (t) => {
+test('the signal also ends a command that does not want to end', { timeout: 3_000 }, async (t) => {
   await abortWhenRunning(t, "process.on('SIGTERM', () => {});");
 });
