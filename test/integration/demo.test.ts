@@ -1,20 +1,23 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { chmod, readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { createTestFiles } from '../support/files.ts';
 import { runProgram, startProgram } from '../support/program.ts';
 import { until } from '../support/wait.ts';
 import { WireClient } from '../support/wire.ts';
 
 test('demo --once logs in through everything, shows it, and leaves nothing behind', async () => {
-  const before = await demoDirectories();
-  const { code, stdout, stderr } = await runProgram(['demo', '--once', '--port', '0']);
+  await using files = await createTestFiles();
+  // As root, the demo's server runs as another user, who has to get in here.
+  await chmod(files.directory, 0o755);
+  const args = ['demo', '--once', '--port', '0'];
+  const { code, stdout, stderr } = await runProgram(args, { TMPDIR: files.directory });
   assert.equal(code, 0, stderr);
   assert.match(stdout, /role\s+demo-app/);
   assert.match(stdout, /TLS\s+TLSv1\.[23]/);
   assert.match(stdout, /token\s+valid until/);
-  assert.deepEqual(await demoDirectories(), before);
+  assert.deepEqual(await readdir(files.directory), []);
 });
 
 test('demo stays up for clients until it is stopped, and then everything is gone', async () => {
@@ -42,7 +45,3 @@ test('demo says which arguments it does not take', async () => {
   assert.match(stderr, /demo does not take x/);
   assert.match(stderr, /demo does not take --twice/);
 });
-
-async function demoDirectories(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith('pg-entra-demo-'));
-}
