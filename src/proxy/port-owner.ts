@@ -1,4 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { printable } from '../redact.ts';
 
 /**
  * The process that listens on a local TCP port, as far as Linux tells this user.
@@ -32,6 +34,13 @@ async function ownerOf(pid: string, inodes: ReadonlySet<string>): Promise<string
   const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
   const links = await Promise.all(fds.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
   if (!links.some((link) => inodes.has(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? '?'))) return undefined;
-  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'a process');
-  return `${name.trim()} (pid ${pid})`;
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return `${programName(commandLine)} (pid ${pid})`;
+}
+
+/** The program, and what an interpreter runs; no other argument, since those can be secret. */
+function programName(commandLine: string): string {
+  const [program = '', script = ''] = commandLine.split('\0').map((argument) => basename(argument));
+  const isInterpreter = /^(?:node|bun|deno|python|java|ruby|perl)/.test(program) && /^[^-]/.test(script);
+  return printable((isInterpreter ? `${program} ${script}` : program) || 'a process');
 }

@@ -42,7 +42,7 @@ export async function startServer(
   );
   server.listen({ host: listen.address, port: listen.port, backlog: BACKLOG });
   await once(server, 'listening').catch(async (error: unknown) => {
-    throw new StartError(await listenFailure(error, listen.address, listen.port), { cause: error });
+    throw new StartError(await listenFailure(error, listen.address, listen.port));
   });
   surviveAcceptErrors(server, deps);
   const { address, port } = server.address() as AddressInfo;
