@@ -1,4 +1,5 @@
 import type { Config } from '../config/load.ts';
+import { audienceWarning } from '../identity/audience.ts';
 import { createTokenSource } from '../identity/credentials.ts';
 import { requireRoleName } from '../identity/role-name.ts';
 import { TokenCache, type TokenEvent } from '../identity/token-cache.ts';
@@ -35,7 +36,11 @@ export async function run(config: Config): Promise<number> {
   try {
     if (settings['fail-fast']) await testLogin(deps, settings.database ?? 'postgres');
     const server = await listen(config, deps);
-    void firstToken.promise.then((token) => announce(deps, server, settings.database ?? 'postgres', token));
+    void firstToken.promise.then((token) => {
+      announce(deps, server, settings.database ?? 'postgres', token);
+      const warning = audienceWarning(token.claims, settings.scope ?? config.cloud.scope);
+      if (warning !== undefined) log.warn({ event: 'audience' }, warning);
+    });
     // A failure is told by the cache's own log, and tried again.
     deps.tokens.getToken().catch(() => {});
     await signals.first;
@@ -52,7 +57,7 @@ export async function run(config: Config): Promise<number> {
 }
 
 function createDeps(
-  { server, settings }: Config,
+  { server, settings, cloud }: Config,
   log: Logger,
   onToken: (token: AccessToken) => void,
 ): SessionDeps {
@@ -63,10 +68,10 @@ function createDeps(
   };
   const source = createTokenSource({
     credential: settings.credential,
-    scope: settings.scope,
+    scope: settings.scope ?? cloud.scope,
     clientId: settings['client-id'],
     tenantId: settings['tenant-id'],
-    authorityHost: settings['authority-host'],
+    authorityHost: settings['authority-host'] ?? cloud.authorityHost,
     disableInstanceDiscovery: settings['disable-instance-discovery'],
     tokenFile: settings['token-file'],
     tokenCommand: settings['token-command'],

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts';
 import type { CREDENTIALS } from '../identity/credentials.ts';
+import { CLOUDS, type Cloud } from './clouds.ts';
 import { parseServer, type ServerArgument } from './parsers.ts';
 import { SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
 
@@ -9,6 +10,7 @@ export type RawFlags = Readonly<Record<string, unknown>>;
 export interface Config {
   readonly server: ServerArgument;
   readonly settings: Settings;
+  readonly cloud: Cloud;
   /** Which settings somebody gave, by flag or environment. */
   readonly given: ReadonlySet<SettingName>;
   /** What is odd but harmless. */
@@ -50,11 +52,13 @@ export function loadConfig(servers: readonly string[], flags: RawFlags, env: Nod
       problems.push(`${origin} ${(error as Error).message}`);
     }
   }
-  const server = readServer(servers, problems);
   const settings = values as unknown as Settings;
+  // Where the cloud itself is a problem, any will do to find the others.
+  const cloud = CLOUDS[settings.cloud ?? 'public'];
+  const server = readServer(servers, cloud, problems);
   problems.push(...contradictions(settings, given, server));
   if (problems.length > 0 || server === undefined) throw new UsageError(problems);
-  return { server, settings, given, warnings: unknownVariables(env) };
+  return { server, settings, cloud, given, warnings: unknownVariables(env) };
 }
 
 function envName(name: SettingName): string {
@@ -81,7 +85,11 @@ function flagText(raw: unknown, { isSwitch }: Setting<unknown>): string {
   return String(raw);
 }
 
-function readServer(servers: readonly string[], problems: string[]): ServerArgument | undefined {
+function readServer(
+  servers: readonly string[],
+  { hostSuffix }: Cloud,
+  problems: string[],
+): ServerArgument | undefined {
   const [server, ...others] = servers;
   if (server === undefined) {
     problems.push('which server? Give its name: pg-entra-proxy myserver');
@@ -90,7 +98,7 @@ function readServer(servers: readonly string[], problems: string[]): ServerArgum
   if (others.length > 0)
     problems.push(`one server at a time in this version, not also "${others.join('", "')}"`);
   try {
-    return parseServer(server);
+    return parseServer(server, hostSuffix);
   } catch (error) {
     problems.push(`<server> ${(error as Error).message}`);
     return undefined;

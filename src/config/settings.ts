@@ -1,7 +1,7 @@
 import { CREDENTIALS } from '../identity/credentials.ts';
 import { LOG_LEVELS } from '../log.ts';
 import { readRoots } from '../upstream/trust.ts';
-import { PUBLIC_CLOUD } from './clouds.ts';
+import { CLOUD_NAMES } from './clouds.ts';
 import {
   type Parser,
   parseChoice,
@@ -71,6 +71,12 @@ export const SETTINGS = {
     parse: parseChoice(CREDENTIALS),
     default: 'default',
   },
+  cloud: {
+    group: 'Identity',
+    help: `which of Azure's clouds: ${CLOUD_NAMES.join(', ')}`,
+    parse: parseChoice(CLOUD_NAMES),
+    default: 'public',
+  },
   'client-id': {
     group: 'Identity',
     help: 'which user-assigned managed identity or application',
@@ -85,13 +91,12 @@ export const SETTINGS = {
   },
   scope: {
     group: 'Identity',
-    help: 'what the token is for',
+    help: "what the token is for; default: the cloud's Azure Database for PostgreSQL",
     parse: parseText,
-    default: PUBLIC_CLOUD.scope,
   },
   'authority-host': {
     group: 'Identity',
-    help: "Entra's address, where it is not the public cloud's",
+    help: "Entra's address; default: the cloud's",
     parse: parseHttpsUrl,
   },
   'disable-instance-discovery': {

@@ -6,6 +6,8 @@
 export interface Claims {
   /** Expiry in seconds since 1970. */
   readonly exp?: number | undefined;
+  /** Audience: the resource that the token is for, as an address or an application id. */
+  readonly aud?: string | undefined;
   readonly xms_mirid?: string | undefined;
   readonly upn?: string | undefined;
   readonly preferred_username?: string | undefined;
@@ -32,6 +34,7 @@ export function decodeClaims(token: string): Claims | undefined {
   const of = claims as Record<string, unknown>;
   return {
     exp: typeof of['exp'] === 'number' && Number.isFinite(of['exp']) ? of['exp'] : undefined,
+    aud: text(of['aud']),
     xms_mirid: text(of['xms_mirid']),
     upn: text(of['upn']),
     preferred_username: text(of['preferred_username']),

@@ -95,6 +95,26 @@ for (const [what, said, reason] of [
   });
 }
 
+test('azure-cli: --cloud decides what az is asked for, --scope wins over it, and a token for something else is warned of', async () => {
+  for (const [name, flags, resource] of [
+    ['usgov', ['--cloud', 'usgov'], 'https://ossrdbms-aad.database.usgovcloudapi.net'],
+    [
+      'cosmos',
+      ['--scope', 'https://token.postgres.cosmos.azure.com/.default'],
+      'https://token.postgres.cosmos.azure.com',
+    ],
+  ] as const) {
+    const az = await createAz(name);
+    await az.logIn();
+    await using proxy = await bench.startProxy(['--credential', 'azure-cli', ...flags], az.env);
+    assert.equal(await proxy.whoAmI(), TEST_ROLE);
+    assert.deepEqual(await az.calls(), [`account get-access-token --output json --resource ${resource}`]);
+    const { msg } = await proxy.program.find('audience');
+    assert.ok(String(msg).includes(`is for "https://ossrdbms-aad.database.windows.net"`), String(msg));
+    assert.ok(String(msg).includes(`expects one for "${resource}"`), String(msg));
+  }
+});
+
 test('azure-cli: a client is told when there is no az', async () => {
   const empty = join(bench.files.directory, 'empty');
   await mkdir(empty);

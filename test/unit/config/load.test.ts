@@ -147,3 +147,43 @@ test('a problem with a part of the server says that it is the server', () => {
     assert.match(problemsOf({}, {}, [server])[0] ?? '', /server/, server);
   }
 });
+
+test('--cloud completes a short name, and sets what tokens are asked for and where', () => {
+  for (const [cloud, host, scope, authorityHost] of [
+    [
+      'public',
+      'myserver.postgres.database.azure.com',
+      'https://ossrdbms-aad.database.windows.net/.default',
+      undefined,
+    ],
+    [
+      'usgov',
+      'myserver.postgres.database.usgovcloudapi.net',
+      'https://ossrdbms-aad.database.usgovcloudapi.net/.default',
+      'https://login.microsoftonline.us',
+    ],
+    [
+      'china',
+      'myserver.postgres.database.chinacloudapi.cn',
+      'https://ossrdbms-aad.database.chinacloudapi.cn/.default',
+      'https://login.chinacloudapi.cn',
+    ],
+  ] as const) {
+    const config = loadConfig(['myserver'], { cloud }, {});
+    assert.equal(config.server.host, host);
+    assert.equal(config.cloud.scope, scope);
+    assert.equal(config.cloud.authorityHost, authorityHost);
+  }
+});
+
+test('a cloud that does not exist is told with the ones that do, and with everything else', () => {
+  assert.throws(
+    () => loadConfig(['ho st'], { cloud: 'mars' }, {}),
+    (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.equal(error.problems.length, 2);
+      assert.match(error.problems[0] ?? '', /--cloud takes one of public, usgov, china, not "mars"/);
+      return true;
+    },
+  );
+});

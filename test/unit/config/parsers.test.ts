@@ -13,6 +13,8 @@ import {
   parseTimeout,
 } from '../../../src/config/parsers.ts';
 
+const SUFFIX = '.postgres.database.azure.com';
+
 /** Every text is refused, and quoted in the refusal. */
 function refuses(parse: (text: string) => unknown, texts: readonly string[]): void {
   for (const text of texts) {
@@ -151,15 +153,15 @@ test('a short server name is completed with the suffix of the cloud, a full one 
     ['::1', '::1', undefined],
     ['2001:db8::1:5432', '2001:db8::1:5432', undefined],
   ];
-  for (const [text, host, port] of servers) assert.deepEqual(parseServer(text), { host, port }, text);
+  for (const [text, host, port] of servers) assert.deepEqual(parseServer(text, SUFFIX), { host, port }, text);
 });
 
 test('a URL, a bad port and everything else that is no server is refused', () => {
-  assert.throws(() => parseServer('postgres://user@host/db'), /is a URL/);
-  assert.throws(() => parseServer('https://myserver.postgres.database.azure.com'), /is a URL/);
+  assert.throws(() => parseServer('postgres://user@host/db', SUFFIX), /is a URL/);
+  assert.throws(() => parseServer('https://myserver.postgres.database.azure.com', SUFFIX), /is a URL/);
   const strange = ['', ':5432', 'host:', 'host:port', 'a:b:c', '[::1', '[]', 'ho st', 'user@host', 'host/db'];
   for (const text of [...strange, 'host:0', 'host:65536', '[::1]x', '[::1]:']) {
-    assert.throws(() => parseServer(text), Error, `"${text}" was taken`);
+    assert.throws(() => parseServer(text, SUFFIX), Error, `"${text}" was taken`);
   }
 });
 
@@ -173,7 +175,7 @@ test('every text is either parsed or refused with an Error that says something',
     parseHttpsUrl,
     parseHost,
     parseLoopback,
-    parseServer,
+    (text: string) => parseServer(text, SUFFIX),
   ];
   const texts = fc.oneof(
     fc.string({ unit: 'binary' }),
