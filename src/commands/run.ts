@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.ts';
 import { audienceWarning } from '../identity/audience.ts';
-import { createTokenSource } from '../identity/credentials.ts';
+import { createTokenSource, fetchTimeoutOf } from '../identity/credentials.ts';
 import { requireRoleName } from '../identity/role-name.ts';
 import { TokenCache, type TokenEvent } from '../identity/token-cache.ts';
 import { clock, tokenLog } from '../identity/token-log.ts';
@@ -13,9 +13,6 @@ import type { SessionDeps } from '../proxy/session.ts';
 import { testLogin } from '../proxy/test-login.ts';
 import { createTrust } from '../upstream/trust.ts';
 import { watchSignals } from './signals.ts';
-
-/** The longest that one fetch of a token may take: `az` and managed identities need seconds at worst. */
-const TOKEN_FETCH_TIMEOUT_MS = 30_000;
 
 /**
  * `pg-entra-proxy run`: serves until a signal says stop.
@@ -36,11 +33,7 @@ export async function run(config: Config): Promise<number> {
   try {
     if (settings['fail-fast']) await testLogin(deps, settings.database ?? 'postgres');
     const server = await listen(config, deps);
-    void firstToken.promise.then((token) => {
-      announce(deps, server, settings.database ?? 'postgres', token);
-      const warning = audienceWarning(token.claims, settings.scope ?? config.cloud.scope);
-      if (warning !== undefined) log.warn({ event: 'audience' }, warning);
-    });
+    void firstToken.promise.then((token) => announce(config, deps, server, token));
     // A failure is told by the cache's own log, and tried again.
     deps.tokens.getToken().catch(() => {});
     await signals.first;
@@ -71,11 +64,15 @@ function createDeps(
     scope: settings.scope ?? cloud.scope,
     clientId: settings['client-id'],
     tenantId: settings['tenant-id'],
+    objectId: settings['object-id'],
+    resourceId: settings['resource-id'],
+    clientSecretFile: settings['client-secret-file'],
+    clientCertificateFile: settings['client-certificate-file'],
     authorityHost: settings['authority-host'] ?? cloud.authorityHost,
     disableInstanceDiscovery: settings['disable-instance-discovery'],
     tokenFile: settings['token-file'],
     tokenCommand: settings['token-command'],
-    fetchTimeoutMs: TOKEN_FETCH_TIMEOUT_MS,
+    tellUser: (message) => log.warn({ event: 'sign-in' }, message),
   });
   return {
     upstream: {
@@ -84,7 +81,7 @@ function createDeps(
       trust: createTrust(settings.ca, settings['server-name'] ?? server.host, settings['tls-min']),
       connectTimeoutMs: settings['connect-timeout'],
     },
-    tokens: new TokenCache(source, { fetchTimeoutMs: TOKEN_FETCH_TIMEOUT_MS, onEvent }),
+    tokens: new TokenCache(source, { fetchTimeoutMs: fetchTimeoutOf(settings.credential), onEvent }),
     role: settings.user === 'auto' ? undefined : settings.user,
     policy: { database: settings.database },
     registry: new SessionRegistry(settings['max-sessions']),
@@ -114,24 +111,23 @@ async function listen({ settings }: Config, deps: SessionDeps): Promise<ProxySer
 
 /** Tells who the first token is for, and how to connect. */
 function announce(
+  { settings, cloud }: Config,
   { log, role, tokens }: SessionDeps,
   server: ProxyServer,
-  database: string,
-  token: AccessToken,
+  { claims, expiresAt }: AccessToken,
 ): void {
+  const warning = audienceWarning(claims, settings.scope ?? cloud.scope);
+  if (warning !== undefined) log.warn({ event: 'audience' }, warning);
   try {
-    const name = role ?? requireRoleName(token.claims);
-    const fields = {
-      event: 'ready',
-      role: name,
-      credential: tokens.credential,
-      tokenExpiresAt: new Date(token.expiresAt),
-    };
+    const { credential } = tokens;
+    const name = role ?? requireRoleName(claims);
+    const fields = { event: 'ready', role: name, credential, tokenExpiresAt: new Date(expiresAt) };
     log.info(
       fields,
-      `logging in as ${name} (credential: ${tokens.credential}), token valid until ${clock(token.expiresAt)}`,
+      `logging in as ${name} (credential: ${credential}), token valid until ${clock(expiresAt)}`,
     );
     const host = server.address.includes(':') ? '::1' : server.address;
+    const database = settings.database ?? 'postgres';
     log.info({ event: 'hint' }, `connect with:  psql "host=${host} port=${server.port} dbname=${database}"`);
   } catch (error) {
     log.error(

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts';
-import type { CREDENTIALS } from '../identity/credentials.ts';
 import { CLOUDS, type Cloud } from './clouds.ts';
+import { identityProblems } from './identity-rules.ts';
 import { parseServer, type ServerArgument } from './parsers.ts';
 import { SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
 
@@ -20,19 +20,6 @@ export interface Config {
 const ENV_PREFIX = 'PGEP_';
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
-
-type Credential = (typeof CREDENTIALS)[number];
-
-/** Identity settings that only some credentials look at: given with another, they would do nothing. */
-const NEEDS_CREDENTIAL: Readonly<Partial<Record<SettingName, readonly Credential[]>>> = {
-  'client-id': ['default', 'managed-identity', 'workload-identity'],
-  'tenant-id': ['default', 'workload-identity', 'azure-cli'],
-  'token-file': ['token-file'],
-  'token-command': ['token-command'],
-  scope: ['default', 'managed-identity', 'workload-identity', 'environment', 'azure-cli'],
-  'authority-host': ['default', 'workload-identity', 'environment'],
-  'disable-instance-discovery': ['default', 'workload-identity', 'environment'],
-};
 
 /**
  * The configuration of `run`: flag before environment (`PGEP_` and the flag in upper snake case) before
@@ -56,7 +43,7 @@ export function loadConfig(servers: readonly string[], flags: RawFlags, env: Nod
   // Where the cloud itself is a problem, any will do to find the others.
   const cloud = CLOUDS[settings.cloud ?? 'public'];
   const server = readServer(servers, cloud, problems);
-  problems.push(...contradictions(settings, given, server));
+  problems.push(...identityProblems(settings, given, env), ...portProblems(settings, given, server));
   if (problems.length > 0 || server === undefined) throw new UsageError(problems);
   return { server, settings, cloud, given, warnings: unknownVariables(env) };
 }
@@ -105,31 +92,14 @@ function readServer(
   }
 }
 
-function contradictions(
+function portProblems(
   settings: Settings,
   given: ReadonlySet<SettingName>,
   server: ServerArgument | undefined,
 ): string[] {
-  const problems: string[] = [];
-  const { credential } = settings;
-  if (credential !== undefined) {
-    for (const [name, needed] of Object.entries(NEEDS_CREDENTIAL)) {
-      if (given.has(name as SettingName) && !needed.includes(credential)) {
-        problems.push(
-          `--${name} does nothing with --credential ${credential}: it goes with ${needed.join(', ')}`,
-        );
-      }
-    }
-    if ((credential === 'token-file' || credential === 'token-command') && !given.has(credential)) {
-      problems.push(`--credential ${credential} needs --${credential}`);
-    }
-  }
-  if (server?.port !== undefined && given.has('upstream-port') && server.port !== settings['upstream-port']) {
-    problems.push(
-      `the server's port is given twice: :${server.port} and --upstream-port ${settings['upstream-port']}`,
-    );
-  }
-  return problems;
+  const port = settings['upstream-port'];
+  if (server?.port === undefined || !given.has('upstream-port') || server.port === port) return [];
+  return [`the server's port is given twice: :${server.port} and --upstream-port ${port}`];
 }
 
 function unknownFlags(flags: RawFlags): string[] {

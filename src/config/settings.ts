@@ -82,6 +82,26 @@ export const SETTINGS = {
     help: 'which user-assigned managed identity or application',
     parse: parseText,
   },
+  'object-id': {
+    group: 'Identity',
+    help: 'which user-assigned managed identity, by its object (principal) id',
+    parse: parseText,
+  },
+  'resource-id': {
+    group: 'Identity',
+    help: 'which user-assigned managed identity, by its Azure resource id',
+    parse: parseText,
+  },
+  'client-secret-file': {
+    group: 'Identity',
+    help: "a file with the application's secret; default: AZURE_CLIENT_SECRET",
+    parse: parseText,
+  },
+  'client-certificate-file': {
+    group: 'Identity',
+    help: "a PEM file with the application's certificate and key; default: AZURE_CLIENT_CERTIFICATE_PATH",
+    parse: parseText,
+  },
   'tenant-id': { group: 'Identity', help: 'which Entra tenant', parse: parseText },
   'token-file': { group: 'Identity', help: 'a file that something else keeps a token in', parse: parseText },
   'token-command': {

@@ -11,7 +11,17 @@ const HINTS: Readonly<Record<EntraCredentialName, string>> = {
     'and that AZURE_FEDERATED_TOKEN_FILE names a file that is there.',
   environment:
     'Check that AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_CLIENT_CERTIFICATE_PATH) are set, and right.',
+  'client-secret':
+    'Check --tenant-id, --client-id and the secret: it may have expired (App registrations, Certificates & secrets).',
+  'client-certificate':
+    'Check --tenant-id, --client-id and the certificate: PEM with its private key, registered for the application, not expired.',
   'azure-cli': 'Run az login as the user that the proxy runs as, and see that az is on its PATH.',
+  'azure-developer-cli':
+    'Run azd auth login as the user that the proxy runs as, and see that azd is on its PATH.',
+  'azure-powershell':
+    'Run Connect-AzAccount in pwsh as the user that the proxy runs as; the module Az.Accounts must be installed.',
+  interactive: 'A browser must open on this machine; without one, use --credential device-code.',
+  'device-code': 'Enter the code that the log shows at the address it names, before it expires.',
 };
 
 /** Traces of a network or a service that failed, which @azure/identity and az show in texts only. */

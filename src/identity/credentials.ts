@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import type { TokenCredential } from '@azure/identity';
-import { ProxyError } from '../errors.ts';
+import { ProxyError, SqlState } from '../errors.ts';
 import { withoutTokens } from '../redact.ts';
 import { credentialFailure } from './credential-failures.ts';
 import { TokenCommand } from './token-command.ts';
@@ -12,23 +13,48 @@ const ENTRA_CREDENTIALS = [
   'managed-identity',
   'workload-identity',
   'environment',
+  'client-secret',
+  'client-certificate',
   'azure-cli',
+  'azure-developer-cli',
+  'azure-powershell',
+  'interactive',
+  'device-code',
 ] as const;
 
 export type EntraCredentialName = (typeof ENTRA_CREDENTIALS)[number];
 
 export const CREDENTIALS = [...ENTRA_CREDENTIALS, 'token-file', 'token-command'] as const;
 
+export type CredentialName = (typeof CREDENTIALS)[number];
+
 export interface CredentialSettings {
-  readonly credential: (typeof CREDENTIALS)[number];
+  readonly credential: CredentialName;
   readonly scope: string;
   readonly clientId?: string | undefined;
   readonly tenantId?: string | undefined;
+  /** Other names of a user-assigned managed identity; at most one of the three is given. */
+  readonly objectId?: string | undefined;
+  readonly resourceId?: string | undefined;
+  readonly clientSecretFile?: string | undefined;
+  readonly clientCertificateFile?: string | undefined;
   readonly authorityHost?: string | undefined;
   readonly disableInstanceDiscovery: boolean;
   readonly tokenFile?: string | undefined;
   readonly tokenCommand?: string | undefined;
-  readonly fetchTimeoutMs: number;
+  /** Tells the user what only the user can do, such as entering a code. */
+  readonly tellUser: (message: string) => void;
+}
+
+/** `az`, managed identities and the like need seconds at worst. */
+const FETCH_TIMEOUT_MS = 30_000;
+
+/** Somebody has to find the browser, the password and the second factor. */
+const HUMAN_TIMEOUT_MS = 300_000;
+
+/** The longest that one fetch of a token may take. */
+export function fetchTimeoutOf(credential: CredentialName): number {
+  return credential === 'interactive' || credential === 'device-code' ? HUMAN_TIMEOUT_MS : FETCH_TIMEOUT_MS;
 }
 
 export function createTokenSource(settings: CredentialSettings): TokenSource {
@@ -51,6 +77,9 @@ class EntraCredential implements TokenSource {
 
   async fetchToken(signal: AbortSignal): Promise<AccessToken> {
     try {
+      // A secret or certificate in a file may have been replaced since the last time.
+      const isFromFile = this.name === 'client-secret' || this.name === 'client-certificate';
+      if (isFromFile) this.#credential = undefined;
       this.#credential ??= await loadCredential(this.name, this.#settings);
       const token = await this.#credential.getToken(this.#settings.scope, { abortSignal: signal });
       if (token === null) throw new Error('the credential returned no token');
@@ -74,32 +103,86 @@ async function loadCredential(
   // AZURE_LOG_LEVEL=verbose prints what endpoints answer, secrets included where they quote them.
   AzureLogger.log = (...parts) =>
     void process.stderr.write(`${withoutTokens(parts.map(String).join(' '))}\n`);
-  const { clientId, tenantId, authorityHost, disableInstanceDiscovery, fetchTimeoutMs } = settings;
-  const authority = {
-    disableInstanceDiscovery,
-    ...(authorityHost === undefined ? {} : { authorityHost }),
-  };
-  const tenant = tenantId === undefined ? {} : { tenantId };
-  const client = clientId === undefined ? {} : { clientId };
+  const { disableInstanceDiscovery, tellUser } = settings;
+  const authority = { disableInstanceDiscovery, ...given({ authorityHost: settings.authorityHost }) };
+  const tenant = given({ tenantId: settings.tenantId });
+  const client = given({ clientId: settings.clientId });
+  const processTimeoutInMs = fetchTimeoutOf(name);
   switch (name) {
     case 'default':
       return new identity.DefaultAzureCredential({
         ...authority,
         ...tenant,
-        ...(clientId === undefined
-          ? {}
-          : { managedIdentityClientId: clientId, workloadIdentityClientId: clientId }),
-        processTimeoutInMs: fetchTimeoutMs,
+        ...given({ managedIdentityClientId: settings.clientId, workloadIdentityClientId: settings.clientId }),
+        processTimeoutInMs,
       });
     case 'managed-identity':
-      return new identity.ManagedIdentityCredential(client);
+      return new identity.ManagedIdentityCredential({
+        ...client,
+        ...given({ objectId: settings.objectId, resourceId: settings.resourceId }),
+      });
     case 'workload-identity':
       return new identity.WorkloadIdentityCredential({ ...authority, ...tenant, ...client });
     case 'environment':
       return new identity.EnvironmentCredential(authority);
+    case 'client-secret':
+      return new identity.ClientSecretCredential(
+        ...application(settings),
+        await readSecret(settings),
+        authority,
+      );
+    case 'client-certificate': {
+      const certificatePath =
+        settings.clientCertificateFile ?? process.env['AZURE_CLIENT_CERTIFICATE_PATH'] ?? '';
+      const certificatePassword = process.env['AZURE_CLIENT_CERTIFICATE_PASSWORD'];
+      const certificate = { certificatePath, ...given({ certificatePassword }) };
+      return new identity.ClientCertificateCredential(...application(settings), certificate, authority);
+    }
     case 'azure-cli':
-      return new identity.AzureCliCredential({ ...tenant, processTimeoutInMs: fetchTimeoutMs });
+      return new identity.AzureCliCredential({ ...tenant, processTimeoutInMs });
+    case 'azure-developer-cli':
+      return new identity.AzureDeveloperCliCredential({ ...tenant, processTimeoutInMs });
+    case 'azure-powershell':
+      return new identity.AzurePowerShellCredential({ ...tenant, processTimeoutInMs });
+    case 'interactive':
+      return new identity.InteractiveBrowserCredential({ ...authority, ...tenant, ...client });
+    case 'device-code':
+      return new identity.DeviceCodeCredential({
+        ...authority,
+        ...tenant,
+        ...client,
+        userPromptCallback: ({ message }) => tellUser(message),
+      });
     default:
       return name satisfies never;
+  }
+}
+
+/** The options that have a value: @azure/identity takes a key that is there for one that was meant. */
+function given<T extends Record<string, string | undefined>>(options: T): { [K in keyof T]?: string } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: string };
+}
+
+/** Tenant and client of an application: from the flags, else from the variables that Azure's tools use. */
+function application({ tenantId, clientId }: CredentialSettings): [string, string] {
+  const { AZURE_TENANT_ID: tenant = '', AZURE_CLIENT_ID: client = '' } = process.env;
+  return [tenantId ?? tenant, clientId ?? client];
+}
+
+async function readSecret({ clientSecretFile }: CredentialSettings): Promise<string> {
+  if (clientSecretFile === undefined) return process.env['AZURE_CLIENT_SECRET'] ?? '';
+  try {
+    return (await readFile(clientSecretFile, 'utf8')).trim();
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new ProxyError(
+      SqlState.invalidAuthorization,
+      `cannot read the client secret file ${clientSecretFile}: ${reason}`,
+      {
+        hint: 'Check --client-secret-file, and that the user that the proxy runs as may read it.',
+        cause: error,
+      },
+    );
   }
 }

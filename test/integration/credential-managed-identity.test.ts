@@ -32,6 +32,25 @@ test('managed-identity: --client-id picks a user-assigned identity of a VM', asy
   );
 });
 
+for (const [flag, value, parameter] of [
+  ['--object-id', '77777777-8888-4999-aaaa-bbbbbbbbbbbb', 'object_id'],
+  [
+    '--resource-id',
+    '/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app',
+    'msi_res_id',
+  ],
+] as const) {
+  test(`managed-identity: ${flag} picks a user-assigned identity of a VM`, async () => {
+    await using imds = await startImds(options);
+    await using proxy = await bench.startProxy([...FLAGS, flag, value], imds.env);
+    assert.equal(await proxy.whoAmI(), TEST_ROLE);
+    assert.deepEqual(
+      imds.requests.map(({ query }) => query),
+      [{ 'api-version': '2018-02-01', resource: RESOURCE, [parameter]: value }],
+    );
+  });
+}
+
 test('managed-identity: a client is told when the VM has no such identity', async () => {
   await using imds = await startImds({ ...options, clientIds: [] });
   await using proxy = await bench.startProxy([...FLAGS, '--client-id', CLIENT_ID], imds.env);

@@ -1,11 +1,23 @@
 import 'reflect-metadata';
 import { KeyObject, webcrypto } from 'node:crypto';
-import type { SecureContextOptions } from 'node:tls';
 import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 
-/** A certificate that vouches for itself. */
-export async function selfSigned(dnsName: string): Promise<SecureContextOptions> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+
+/** The only kind of key that Entra takes for an application's certificate. */
+const RSA = {
+  name: 'RSASSA-PKCS1-v1_5',
+  hash: 'SHA-256',
+  publicExponent: new Uint8Array([1, 0, 1]),
+  modulusLength: 2_048,
+};
+
+/** A certificate that vouches for itself, and its key: PEM, as a TLS server takes them. */
+export async function selfSigned(
+  dnsName: string,
+  kind: 'ECDSA' | 'RSA' = 'ECDSA',
+): Promise<{ cert: string; key: string }> {
+  const algorithm = kind === 'RSA' ? RSA : ECDSA;
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     name: [{ CN: [dnsName] }],
@@ -15,6 +27,6 @@ export async function selfSigned(dnsName: string): Promise<SecureContextOptions>
   });
   return {
     cert: certificate.toString('pem'),
-    key: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }),
+    key: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
   };
 }

@@ -15,7 +15,7 @@ test('every default is a value that its own setting takes', () => {
 });
 
 test('every setting says what it is for, on one line', () => {
-  for (const [name, { help }] of all) assert.match(help, /^.{5,150}$/, name);
+  for (const [name, { help }] of all) assert.match(help, /^.{5,250}$/, name);
 });
 
 test('every setting takes any text, or refuses it with an Error that says something', () => {

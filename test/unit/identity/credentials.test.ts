@@ -6,7 +6,7 @@ import { CREDENTIALS, createTokenSource } from '../../../src/identity/credential
 import { jwt, temporaryDirectory } from '../tokens.ts';
 
 const { signal } = new AbortController();
-const SETTINGS = { scope: 'api://x/.default', disableInstanceDiscovery: false, fetchTimeoutMs: 1_000 };
+const SETTINGS = { scope: 'api://x/.default', disableInstanceDiscovery: false, tellUser: () => {} };
 
 test('every credential that can be chosen makes a source of that name', () => {
   for (const credential of CREDENTIALS) {
