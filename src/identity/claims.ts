@@ -8,6 +8,13 @@ export interface Claims {
   readonly exp?: number | undefined;
   /** Audience: the resource that the token is for, as an address or an application id. */
   readonly aud?: string | undefined;
+  /** Object id of the user, application or managed identity, and the id of its tenant. */
+  readonly oid?: string | undefined;
+  readonly tid?: string | undefined;
+  /** `app` or `user`. */
+  readonly idtyp?: string | undefined;
+  /** Scopes that a user granted: an application's own token has none. */
+  readonly scp?: string | undefined;
   readonly xms_mirid?: string | undefined;
   readonly upn?: string | undefined;
   readonly preferred_username?: string | undefined;
@@ -35,6 +42,10 @@ export function decodeClaims(token: string): Claims | undefined {
   return {
     exp: typeof of['exp'] === 'number' && Number.isFinite(of['exp']) ? of['exp'] : undefined,
     aud: text(of['aud']),
+    oid: text(of['oid']),
+    tid: text(of['tid']),
+    idtyp: text(of['idtyp']),
+    scp: text(of['scp']),
     xms_mirid: text(of['xms_mirid']),
     upn: text(of['upn']),
     preferred_username: text(of['preferred_username']),

@@ -37,6 +37,18 @@ export function encodeErrorResponse(fields: ErrorFields): Buffer {
   return Buffer.concat([head, body]);
 }
 
+/**
+ * The same ErrorResponse with a HINT behind its other fields, which stay as they are.
+ *
+ * @param message - a whole message that {@link decodeErrorFields} can read, type and length included.
+ */
+export function withHint(message: Buffer, hint: string): Buffer {
+  const field = Buffer.from(`${FIELD_CODES.hint}${hint.replaceAll('\0', ' ')}\0`);
+  const longer = Buffer.concat([message.subarray(0, -1), field, Buffer.of(0)]);
+  longer.writeUInt32BE(longer.length - 1, 1);
+  return longer;
+}
+
 /** A {@link ProxyError} as the client sees it: FATAL, because the session ends with it. */
 export function encodeFatal(error: ProxyError): Buffer {
   return encodeErrorResponse({

@@ -16,14 +16,22 @@ import { SocketReader } from '../socket-reader.ts';
 /** The server said no, in its own words, which are what the client gets to see. */
 export class ServerRejection extends Error {
   override readonly name = 'ServerRejection';
-  /** All that the server said, to the end of its ErrorResponse, byte for byte. */
-  readonly response: Buffer;
+  /** What the server said before, byte for byte: NOTICEs and the like. */
+  readonly notices: Buffer;
+  /** Its ErrorResponse, type and length included. */
+  readonly errorResponse: Buffer;
   readonly fields: ErrorFields;
 
-  constructor(response: Buffer, fields: ErrorFields) {
+  constructor(notices: Buffer, errorResponse: Buffer, fields: ErrorFields) {
     super(fields.message);
-    this.response = response;
+    this.notices = notices;
+    this.errorResponse = errorResponse;
     this.fields = fields;
+  }
+
+  /** All of it, for the client. */
+  get response(): Buffer {
+    return Buffer.concat([this.notices, this.errorResponse]);
   }
 }
 
@@ -92,8 +100,10 @@ async function followLogin(
       tokenSent = true;
       continue;
     }
+    if (message.type === 'E') {
+      throw new ServerRejection(Buffer.concat(said), message.bytes, decodeErrorFields(message.body));
+    }
     said.push(message.bytes);
-    if (message.type === 'E') throw new ServerRejection(Buffer.concat(said), decodeErrorFields(message.body));
   }
 }
 

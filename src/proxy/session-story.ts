@@ -119,7 +119,8 @@ function isAnswer(error: unknown): boolean {
 /** What a refusal's log line carries; `cause` is what the client does not get to see. */
 function describe(error: unknown): Record<string, unknown> {
   if (error instanceof ServerRejection) {
-    return { endedBy: 'server', sqlState: error.fields.sqlState, error: describeError(error) };
+    const { sqlState, hint } = error.fields;
+    return { endedBy: 'server', sqlState, error: describeError(error), hint };
   }
   if (!(error instanceof ProxyError)) return { endedBy: 'proxy', error: describeError(error) };
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };

@@ -15,6 +15,7 @@ import { closeGently } from './linger.ts';
 import { encodePlan, type LoginPlan, type Policy, planLogin } from './policy.ts';
 import { type LiveSession, type SessionRegistry, shuttingDown } from './registry.ts';
 import { Relay } from './relay.ts';
+import { explainRefusal } from './server-hints.ts';
 import { logInToServer, ServerRejection } from './server-login.ts';
 import { SessionStory } from './session-story.ts';
 
@@ -108,7 +109,7 @@ async function logInWith(
     return socket;
   } catch (error) {
     socket.destroy();
-    throw error;
+    throw explainRefusal(error, role, token.claims);
   }
 }
 

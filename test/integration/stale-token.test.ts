@@ -51,12 +51,13 @@ onEachServer((server) => {
     await server().acceptToken(server().token);
   });
 
-  test("a token that the server does not know is refused in the server's own words", async () => {
+  test("a token that the server does not know is refused in the server's own words, with a HINT", async () => {
     await using proxy = await proxyTo(server(), { tokens: new TestTokenSource(createTestToken()) });
     const client = new WireClient(proxy.dial());
     client.startUp();
-    const { severity, sqlState, message } = await client.waitError();
+    const { severity, sqlState, message, hint } = await client.waitError();
     assert.deepEqual([severity, sqlState], ['FATAL', '28P01']);
+    assert.ok(hint?.includes(`pgaadauth_create_principal('${TEST_ROLE}', false, false)`), hint);
     assert.equal(message, `password authentication failed for user "${TEST_ROLE}"`);
     const line = await proxy.log.find('session');
     assert.deepEqual([line['endedBy'], line['sqlState'], line['role']], ['server', '28P01', TEST_ROLE]);
