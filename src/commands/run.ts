@@ -50,7 +50,7 @@ export async function run(config: Config): Promise<number> {
 }
 
 function createDeps(
-  { server, settings, cloud }: Config,
+  { server, settings, cloud, preset }: Config,
   log: Logger,
   onToken: (token: AccessToken) => void,
 ): SessionDeps {
@@ -77,13 +77,13 @@ function createDeps(
   return {
     upstream: {
       address: settings['upstream-address'] ?? server.host,
-      port: server.port ?? settings['upstream-port'],
+      port: server.port ?? settings['upstream-port'] ?? preset.port,
       trust: createTrust(settings.ca, settings['server-name'] ?? server.host, settings['tls-min']),
       connectTimeoutMs: settings['connect-timeout'],
     },
     tokens: new TokenCache(source, { fetchTimeoutMs: fetchTimeoutOf(settings.credential), onEvent }),
     role: settings.user === 'auto' ? undefined : settings.user,
-    policy: { database: settings.database },
+    policy: { database: settings.database, options: preset.options },
     registry: new SessionRegistry(settings['max-sessions']),
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: settings['login-timeout'],

@@ -2,6 +2,7 @@ import { UsageError } from '../errors.ts';
 import { CLOUDS, type Cloud } from './clouds.ts';
 import { identityProblems } from './identity-rules.ts';
 import { parseServer, type ServerArgument } from './parsers.ts';
+import { PRESETS, type Preset } from './presets.ts';
 import { SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
 
 /** What a command line parser hands over: flag to text, without anything made of it yet. */
@@ -11,6 +12,7 @@ export interface Config {
   readonly server: ServerArgument;
   readonly settings: Settings;
   readonly cloud: Cloud;
+  readonly preset: Preset;
   /** Which settings somebody gave, by flag or environment. */
   readonly given: ReadonlySet<SettingName>;
   /** What is odd but harmless. */
@@ -42,10 +44,12 @@ export function loadConfig(servers: readonly string[], flags: RawFlags, env: Nod
   const settings = values as unknown as Settings;
   // Where the cloud itself is a problem, any will do to find the others.
   const cloud = CLOUDS[settings.cloud ?? 'public'];
-  const server = readServer(servers, cloud, problems);
+  const preset: Preset = PRESETS[settings.preset ?? 'azure'];
+  const server = readServer(servers, preset.isAzure ? cloud.hostSuffix : undefined, problems);
   problems.push(...identityProblems(settings, given, env), ...portProblems(settings, given, server));
+  if (!preset.isAzure) problems.push(...foreignServerProblems(settings, given));
   if (problems.length > 0 || server === undefined) throw new UsageError(problems);
-  return { server, settings, cloud, given, warnings: unknownVariables(env) };
+  return { server, settings, cloud, preset, given, warnings: unknownVariables(env) };
 }
 
 function envName(name: SettingName): string {
@@ -74,7 +78,7 @@ function flagText(raw: unknown, { isSwitch }: Setting<unknown>): string {
 
 function readServer(
   servers: readonly string[],
-  { hostSuffix }: Cloud,
+  hostSuffix: string | undefined,
   problems: string[],
 ): ServerArgument | undefined {
   const [server, ...others] = servers;
@@ -90,6 +94,17 @@ function readServer(
     problems.push(`<server> ${(error as Error).message}`);
     return undefined;
   }
+}
+
+/** What is known of Azure's servers, and has to be said of others. */
+function foreignServerProblems({ preset, credential }: Settings, given: ReadonlySet<SettingName>): string[] {
+  const problems: string[] = [];
+  if (!given.has('ca'))
+    problems.push(`--preset ${preset} needs --ca: the PEM file of the server's CA, or system`);
+  const hasScope = given.has('scope') || credential === 'token-file' || credential === 'token-command';
+  if (!hasScope)
+    problems.push(`--preset ${preset} needs --scope: that of the application, such as api://ID/.default`);
+  return problems;
 }
 
 function portProblems(

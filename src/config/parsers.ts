@@ -81,12 +81,12 @@ export interface ServerArgument {
 }
 
 /** `myserver` (completed with the cloud's suffix), a full host name, an address, each with `:port` or not. */
-export function parseServer(text: string, hostSuffix: string): ServerArgument {
+export function parseServer(text: string, hostSuffix: string | undefined): ServerArgument {
   if (text.includes('://')) throw new Error(`takes the server's name only: "${text}" is a URL`);
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(isIP(text) === 6 ? `[${text}]` : text);
   if (match === null) throw new Error(`takes a name, or name:port, not "${text}"`);
   const host = parseHost(match[1] ?? match[2] ?? '');
-  const isShort = !host.includes('.') && host !== 'localhost' && isIP(host) === 0;
+  const isShort = hostSuffix !== undefined && !host.includes('.') && host !== 'localhost' && isIP(host) === 0;
   return {
     host: isShort ? host + hostSuffix : host,
     port: match[3] === undefined ? undefined : parseInteger(1, 65_535)(match[3]),

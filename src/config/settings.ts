@@ -13,6 +13,7 @@ import {
   parseText,
   parseTimeout,
 } from './parsers.ts';
+import { PRESET_NAMES } from './presets.ts';
 
 type Group = 'Listen' | 'Identity' | 'Upstream' | 'Life' | 'Output';
 
@@ -124,6 +125,12 @@ export const SETTINGS = {
     help: 'do not ask the public cloud whether the authority host exists',
     ...flag,
   },
+  preset: {
+    group: 'Upstream',
+    help: `what kind of server it is: ${PRESET_NAMES.join(', ')}`,
+    parse: parseChoice(PRESET_NAMES),
+    default: 'azure',
+  },
   'upstream-address': {
     group: 'Upstream',
     help: "what to dial, where it is not the server's name (private endpoint)",
@@ -131,9 +138,8 @@ export const SETTINGS = {
   },
   'upstream-port': {
     group: 'Upstream',
-    help: "the server's port",
+    help: "the server's port; default: 5432, with --preset cockroachdb 26257",
     parse: parseInteger(1, 65_535),
-    default: '5432',
   },
   'server-name': {
     group: 'Upstream',

@@ -10,6 +10,8 @@ import {
 export interface Policy {
   /** The database for clients that name none; without it, PostgreSQL's own rule: named like the user. */
   readonly database?: string | undefined;
+  /** Added to what the client itself gives as `options`. */
+  readonly options?: string | undefined;
 }
 
 /** A login as the client asked for it, less the user: whose place the role takes. */
@@ -19,7 +21,7 @@ export interface LoginPlan {
   readonly clientUser: string;
   readonly database: Buffer;
   readonly applicationName: string;
-  /** Everything but `user` and `database`, in the client's order. */
+  /** Everything but `user` and `database`, in the client's order, with the `options` of the policy. */
   readonly parameters: readonly StartupParameter[];
 }
 
@@ -44,8 +46,21 @@ export function planLogin(startup: StartupMessage, policy: Policy): LoginPlan {
     clientUser: user?.toString() ?? '',
     database,
     applicationName: lastParameter(parameters, 'application_name')?.toString() ?? '',
-    parameters: parameters.filter(({ name }) => name !== 'user' && name !== 'database'),
+    parameters: withOptions(
+      parameters.filter(({ name }) => name !== 'user' && name !== 'database'),
+      policy.options,
+    ),
   };
+}
+
+function withOptions(
+  parameters: readonly StartupParameter[],
+  options: string | undefined,
+): readonly StartupParameter[] {
+  if (options === undefined) return parameters;
+  const own = lastParameter(parameters, 'options');
+  const value = own === undefined ? Buffer.from(options) : Buffer.concat([own, Buffer.from(` ${options}`)]);
+  return [...parameters.filter(({ name }) => name !== 'options'), { name: 'options', value }];
 }
 
 /** The StartupMessage that logs in as `role`. */

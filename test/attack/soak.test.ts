@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
+import { LOOPBACK, listen } from '../../src/demo/loopback.ts';
 import { createAccessToken, type TokenSource } from '../../src/identity/token-source.ts';
 import { assertUnharmed, countTcpHandles } from '../support/after-attack.ts';
-import { type Forwarder, startForwarder } from '../support/forwarder.ts';
 import type { LogLine } from '../support/log.ts';
 import { int32, packet, SSL_REQUEST } from '../support/messages.ts';
 import { startTestServer, type TestServer } from '../support/postgres.ts';
@@ -23,6 +24,9 @@ const VISITS_PER_FAULT = 24;
 
 /** The most turns of the event loop that a client lets pass before it does its worst. */
 const MAX_TURNS = 60;
+
+const CONNECTIONS_PER_RESET = 10;
+const MAX_BYTES_TO_RESET = 6_000;
 
 /** How soon a changed token is noticed, as one in a file is. */
 const REFRESH_MS = 100;
@@ -50,6 +54,45 @@ function createRandom(seed: number): (limit: number) => number {
   };
 }
 
+/** A network that resets some connections in the middle of what the server says, and all when told so. */
+interface Hop extends AsyncDisposable {
+  readonly port: number;
+  cut(): void;
+}
+
+async function startHop(target: number, random: (limit: number) => number): Promise<Hop> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect({ host: LOOPBACK, port: target, allowHalfOpen: true });
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on('error', () => {});
+      one.on('close', () => {
+        sockets.delete(one);
+        other.destroySoon();
+      });
+      one.pipe(other);
+    }
+    if (random(CONNECTIONS_PER_RESET) > 0) return;
+    let left = random(MAX_BYTES_TO_RESET);
+    far.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) near.resetAndDestroy();
+    });
+  });
+  const { port, close } = await listen(server);
+  return {
+    port,
+    cut() {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
 /** A source whose token can change at any time. */
 class ChangingToken implements TokenSource {
   readonly name = 'test';
@@ -67,7 +110,7 @@ class ChangingToken implements TokenSource {
 
 interface Soak {
   readonly server: TestServer;
-  readonly hop: Forwarder;
+  readonly hop: Hop;
   readonly proxy: TestProxy;
   readonly source: ChangingToken;
   readonly random: (limit: number) => number;
@@ -253,11 +296,12 @@ test('hundreds of sessions with faults from both sides leave nothing behind', as
   t.diagnostic(`seed ${SEED}`);
   const server = await startTestServer();
   await using _postgres = server.postgres;
-  await using hop = await startForwarder(server.postgres.port);
+  const random = createRandom(SEED);
+  await using hop = await startHop(server.postgres.port, random);
   const source = new ChangingToken(server.token);
   const upstream = { port: hop.port, caPem: server.authority.certPem };
   await using proxy = await proxyTo(server, { upstream, tokens: source });
-  const soak: Soak = { server, hop, proxy, source, random: createRandom(SEED), connections: 0, visits: 0 };
+  const soak: Soak = { server, hop, proxy, source, random, connections: 0, visits: 0 };
   // What is opened once and kept.
   await wellBehaved(soak, {});
   await assertUnharmed(proxy, countTcpHandles());
