@@ -16,7 +16,7 @@ import { until } from '../support/wait.ts';
 import { message, WireClient } from '../support/wire.ts';
 
 const SEED = 20_261_122;
-const VISITS = 360;
+const VISITS = 480;
 const VISITORS = 12;
 
 /** So many visits have ended before the next thing happens to the server or the way to it. */

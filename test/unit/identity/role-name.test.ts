@@ -25,9 +25,14 @@ test('the case of the resource path does not matter, that of the name is kept', 
   assert.equal(roleNameOf({ xms_mirid: IDENTITY.toLowerCase().replace('my-app', 'My-App') }), 'My-App');
 });
 
-test('a resource path that is not that of a user-assigned identity names nobody', () => {
+test('a system-assigned identity is called as its resource is, where no other claim names it', () => {
+  assert.equal(roleNameOf({ xms_mirid: MACHINE }), 'vm1');
+  assert.equal(roleNameOf({ xms_mirid: MACHINE, upn: 'upn' }), 'upn');
+});
+
+test('any other path names nobody', () => {
   const others = [
-    MACHINE,
+    `${MACHINE}/extensions`,
     `${IDENTITY}/`,
     `${IDENTITY}/x`,
     'userassignedidentities/x',
@@ -45,7 +50,7 @@ test("a guest's name is kept with all its characters", () => {
 });
 
 test('a token that names nobody is refused with 28000, and the hint has the SQL', () => {
-  for (const claims of [undefined, {}, { exp: 1 }, { xms_mirid: MACHINE }]) {
+  for (const claims of [undefined, {}, { exp: 1 }, { xms_mirid: `${MACHINE}/x` }]) {
     assert.equal(roleNameOf(claims), undefined);
     assert.throws(() => requireRoleName(claims), {
       name: 'ProxyError',
