@@ -73,6 +73,11 @@ function createDeps(
     tokenFile: settings['token-file'],
     tokenCommand: settings['token-command'],
     tellUser: (message) => log.warn({ event: 'sign-in' }, message),
+    onChosen: (credential, passedOver) => {
+      const others = passedOver.map(({ name, reason }) => `${name} (${reason})`).join(', ');
+      const line = `using the credential ${credential}${others === '' ? '' : `; passed over: ${others}`}`;
+      log.info({ event: 'credential', credential, passedOver }, line);
+    },
   });
   return {
     upstream: {

@@ -2,8 +2,9 @@ import { ProxyError, SqlState } from '../errors.ts';
 import { withoutTokens } from '../redact.ts';
 import type { EntraCredentialName } from './credentials.ts';
 
-const HINTS: Readonly<Record<EntraCredentialName, string>> = {
-  default: 'Run az login on this machine, or name the credential to use with --credential.',
+type MemberName = Exclude<EntraCredentialName, 'default'>;
+
+const HINTS: Readonly<Record<MemberName, string>> = {
   'managed-identity':
     'Check that this machine has a managed identity, and that --client-id is that of a user-assigned one assigned to it.',
   'workload-identity':
@@ -35,14 +36,13 @@ const PUBLIC_AUTHORITY_HOST = 'https://login.microsoftonline.com';
 
 /** What is to be said of a credential that gave no token: 57P03 where it may work later, else 28000. */
 export function credentialFailure(
-  name: EntraCredentialName,
+  name: MemberName,
   error: unknown,
   { authorityHost }: { readonly authorityHost?: string | undefined },
 ): ProxyError {
-  const reason = reasonOf(error);
+  const reason = withoutNoise(error).slice(0, MAX_REASON_LENGTH);
   const text = String(error);
-  // A chain's text names the dead ends of all its members, which is no outage.
-  if (memberErrors(error) !== undefined || !UNREACHABLE.test(text) || ANSWERED.test(text)) {
+  if (!UNREACHABLE.test(text) || ANSWERED.test(text)) {
     return new ProxyError(
       SqlState.invalidAuthorization,
       `no token from the credential "${name}": ${reason}`,
@@ -76,33 +76,14 @@ export function credentialFailure(
 }
 
 const MAX_REASON_LENGTH = 400;
-const MAX_PART_LENGTH = 120;
-
-/** What a credential says of its failure; of a chain's, the first sentence of each one that was tried. */
-function reasonOf(error: unknown): string {
-  const parts = memberErrors(error);
-  if (parts === undefined) return withoutNoise(error).slice(0, MAX_REASON_LENGTH);
-  return parts.map((part) => firstSentence(part).slice(0, MAX_PART_LENGTH)).join('; ');
-}
-
-function firstSentence(error: unknown): string {
-  const [first = ''] = textOf(error).split(/\.(?= )/, 1);
-  return first.replace(/^\w*Error: /, '').replace(/\.$/, '');
-}
-
-/** The errors of a chain's members (AggregateAuthenticationError). */
-function memberErrors(error: unknown): readonly unknown[] | undefined {
-  const { errors } = error as { errors?: unknown };
-  return Array.isArray(errors) ? errors : undefined;
-}
-
 /** What Entra, or a machine's identity endpoint, says in its answer: the libraries wrap it, twice at times. */
 const ANSWER =
   /(AADSTS\d+: .*?)(?= *(?:Trace ID:|- Correlation ID:|$))| - Description: (.*?)(?= - Correlation ID:|$)/;
 
 /** The message less what is for a support case (trace ids, links) and what could be a token. */
 function withoutNoise(error: unknown): string {
-  const text = textOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const text = withoutTokens(message).replaceAll(/\s+/g, ' ');
   const answer = ANSWER.exec(text);
   if (answer !== null) {
     return (answer[1] ?? answer[2] ?? '').replace(/ ?(?:Http status message|Headers): .*$/, '').trim();
@@ -115,9 +96,4 @@ function withoutNoise(error: unknown): string {
     .replaceAll(/ +/g, ' ')
     .replaceAll(/^\w*Error: /g, '')
     .trim();
-}
-
-function textOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return withoutTokens(message).replaceAll(/\s+/g, ' ');
 }

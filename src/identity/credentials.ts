@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { ProxyError, SqlState } from '../errors.ts';
 import { withoutTokens } from '../redact.ts';
 import { credentialFailure } from './credential-failures.ts';
+import { DefaultChain, type OnChosen } from './default-chain.ts';
 import { TokenCommand } from './token-command.ts';
 import { TokenFile } from './token-file.ts';
 import { type AccessToken, createAccessToken, type TokenSource } from './token-source.ts';
@@ -24,6 +25,8 @@ const ENTRA_CREDENTIALS = [
 
 export type EntraCredentialName = (typeof ENTRA_CREDENTIALS)[number];
 
+type MemberName = Exclude<EntraCredentialName, 'default'>;
+
 export const CREDENTIALS = [...ENTRA_CREDENTIALS, 'token-file', 'token-command'] as const;
 
 export type CredentialName = (typeof CREDENTIALS)[number];
@@ -44,6 +47,8 @@ export interface CredentialSettings {
   readonly tokenCommand?: string | undefined;
   /** Tells the user what only the user can do, such as entering a code. */
   readonly tellUser: (message: string) => void;
+  /** Told which credential `default` found. */
+  readonly onChosen: OnChosen;
 }
 
 /** `az`, managed identities and the like need seconds at worst. */
@@ -61,18 +66,24 @@ export function createTokenSource(settings: CredentialSettings): TokenSource {
   const { credential, tokenFile = '', tokenCommand = '' } = settings;
   if (credential === 'token-file') return new TokenFile(tokenFile);
   if (credential === 'token-command') return new TokenCommand(tokenCommand);
+  if (credential === 'default') {
+    return new DefaultChain((name) => new EntraCredential(name, settings, true), settings.onChosen);
+  }
   return new EntraCredential(credential, settings);
 }
 
 /** A credential of @azure/identity, which is loaded (200 ms, 25 MB) at the first fetch only. */
 class EntraCredential implements TokenSource {
-  readonly name: EntraCredentialName;
+  readonly name: MemberName;
   readonly #settings: CredentialSettings;
+  readonly #isGuess: boolean;
   #credential: TokenCredential | undefined;
 
-  constructor(name: EntraCredentialName, settings: CredentialSettings) {
+  /** @param isGuess - nobody said that this credential is there: find out quickly. */
+  constructor(name: MemberName, settings: CredentialSettings, isGuess = false) {
     this.name = name;
     this.#settings = settings;
+    this.#isGuess = isGuess;
   }
 
   async fetchToken(signal: AbortSignal): Promise<AccessToken> {
@@ -80,7 +91,7 @@ class EntraCredential implements TokenSource {
       // A secret or certificate in a file may have been replaced since the last time.
       const isFromFile = this.name === 'client-secret' || this.name === 'client-certificate';
       if (isFromFile) this.#credential = undefined;
-      this.#credential ??= await loadCredential(this.name, this.#settings);
+      this.#credential ??= await loadCredential(this.name, this.#settings, this.#isGuess);
       const token = await this.#credential.getToken(this.#settings.scope, { abortSignal: signal });
       if (token === null) throw new Error('the credential returned no token');
       return createAccessToken(token.token, `the credential "${this.name}"`, {
@@ -96,8 +107,9 @@ class EntraCredential implements TokenSource {
 }
 
 async function loadCredential(
-  name: EntraCredentialName,
+  name: MemberName,
   settings: CredentialSettings,
+  isGuess: boolean,
 ): Promise<TokenCredential> {
   const [identity, { AzureLogger }] = await Promise.all([import('@azure/identity'), import('@azure/logger')]);
   // AZURE_LOG_LEVEL=verbose prints what endpoints answer, secrets included where they quote them.
@@ -109,16 +121,9 @@ async function loadCredential(
   const client = given({ clientId: settings.clientId });
   const processTimeoutInMs = fetchTimeoutOf(name);
   switch (name) {
-    case 'default':
-      return new identity.DefaultAzureCredential({
-        ...authority,
-        ...tenant,
-        ...given({ managedIdentityClientId: settings.clientId, workloadIdentityClientId: settings.clientId }),
-        processTimeoutInMs,
-      });
     case 'managed-identity':
       return new identity.ManagedIdentityCredential({
-        ...client,
+        ...(isGuess ? guessedIdentity(settings) : client),
         ...given({ objectId: settings.objectId, resourceId: settings.resourceId }),
       });
     case 'workload-identity':
@@ -156,6 +161,14 @@ async function loadCredential(
     default:
       return name satisfies never;
   }
+}
+
+/**
+ * What DefaultAzureCredential does for its own: one probe of a second before the real request, which
+ * would wait for many on a machine that is not Azure's, and the client id from the environment.
+ */
+function guessedIdentity({ clientId }: CredentialSettings): { clientId?: string; sendProbeRequest: boolean } {
+  return { ...given({ clientId: clientId ?? process.env['AZURE_CLIENT_ID'] }), sendProbeRequest: true };
 }
 
 /** The options that have a value: @azure/identity takes a key that is there for one that was meant. */

@@ -115,6 +115,17 @@ test('azure-cli: --cloud decides what az is asked for, --scope wins over it, and
   }
 });
 
+test('default: the log says once that az won, and why the ones before it did not', async () => {
+  const az = await createAz('default');
+  await az.logIn();
+  await using proxy = await bench.startProxy([], { ...az.env, AZURE_TOKEN_CREDENTIALS: 'dev' });
+  assert.equal(await proxy.whoAmI(), TEST_ROLE);
+  const { msg, credential } = await proxy.program.find('credential');
+  assert.equal(credential, 'azure-cli');
+  assert.match(String(msg), /^using the credential azure-cli$/);
+  assert.equal((await proxy.program.find('ready'))['credential'], 'default: azure-cli');
+});
+
 test('azure-cli: a client is told when there is no az', async () => {
   const empty = join(bench.files.directory, 'empty');
   await mkdir(empty);

@@ -43,7 +43,7 @@ for (const [what, choice] of [
       ...choice,
     });
     assert.equal(await proxy.whoAmI(), TEST_ROLE);
-    assert.equal((await proxy.program.find('ready'))['credential'], 'default');
+    assert.equal((await proxy.program.find('ready'))['credential'], 'default: environment');
     assert.equal(entra.requests, 1);
   });
 }

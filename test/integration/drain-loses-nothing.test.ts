@@ -56,22 +56,22 @@ const WRITES: readonly Write[] = [
 /** A client that waits for each answer, and connects again when it is sent away. */
 async function writeStepwise(books: Bookkeeping): Promise<void> {
   while (!books.done) {
-    let lost: Error | undefined;
+    const failures: NodeJS.ErrnoException[] = [];
     try {
       await using connection = await connectPg(books.port);
       const { client } = connection;
-      client.on('error', (error) => {
-        lost ??= error;
-      });
-      while (!books.done && lost === undefined) {
+      // What the proxy says unasked comes before the failure of the query that follows.
+      client.on('error', (error) => failures.push(error));
+      while (!books.done && failures.length === 0) {
         const id = nextId(books);
         await WRITES[id % WRITES.length]?.(client, id);
         books.acknowledged.add(id);
       }
     } catch (error) {
-      lost ??= error as Error;
+      failures.push(error as NodeJS.ErrnoException);
     }
-    if (lost !== undefined) books.refusals.push((lost as NodeJS.ErrnoException).code ?? lost.message);
+    const [failure] = failures;
+    if (failure !== undefined) books.refusals.push(failure.code ?? failure.message);
   }
 }
 

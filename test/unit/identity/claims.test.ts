@@ -6,6 +6,11 @@ import { jwt } from '../tokens.ts';
 
 const NONE = {
   exp: undefined,
+  aud: undefined,
+  oid: undefined,
+  tid: undefined,
+  idtyp: undefined,
+  scp: undefined,
   xms_mirid: undefined,
   upn: undefined,
   preferred_username: undefined,
@@ -15,12 +20,17 @@ const NONE = {
 test('the claims that matter are read, in any script, and no others', () => {
   const claims = {
     exp: 1_700_000_000,
+    aud: 'https://ossrdbms-aad.database.windows.net',
+    oid: '77777777-8888-4999-aaaa-bbbbbbbbbbbb',
+    tid: '11111111-2222-4333-8444-555555555555',
+    idtyp: 'user',
+    scp: 'user_impersonation',
     xms_mirid: '/subscriptions/x',
     upn: 'j\u00f6rg@contoso.com',
     preferred_username: '\u4f60\u597d',
     unique_name: 'live.com#x',
   };
-  assert.deepEqual(decodeClaims(jwt({ ...claims, oid: 'secret', roles: ['x'] })), claims);
+  assert.deepEqual(decodeClaims(jwt({ ...claims, deviceid: 'secret', roles: ['x'] })), claims);
 });
 
 test('what is not a JWT has no claims', () => {
@@ -44,7 +54,14 @@ test('what is not a JWT has no claims', () => {
 
 test('claims of an unexpected type are left out', () => {
   for (const wrong of [null, 1, true, ['x'], { x: 1 }, '']) {
-    const claims = { xms_mirid: wrong, upn: wrong, preferred_username: wrong, unique_name: wrong };
+    const claims = {
+      xms_mirid: wrong,
+      upn: wrong,
+      preferred_username: wrong,
+      unique_name: wrong,
+      aud: wrong,
+      oid: wrong,
+    };
     assert.deepEqual(decodeClaims(jwt(claims)), NONE);
   }
   for (const wrong of [null, '1700000000', true, [1], {}])
@@ -61,7 +78,8 @@ test('random texts have claims or none, and throw nothing', () => {
   fc.assert(
     fc.property(fc.array(parts, { maxLength: 5 }), (all) => {
       const claims = decodeClaims(all.join('.'));
-      if (claims !== undefined) assert.deepEqual(Object.keys(claims), Object.keys(NONE));
+      if (claims !== undefined)
+        assert.deepEqual(Object.keys(claims).toSorted(), Object.keys(NONE).toSorted());
     }),
     { numRuns: 1_000 },
   );

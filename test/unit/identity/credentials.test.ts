@@ -6,7 +6,12 @@ import { CREDENTIALS, createTokenSource } from '../../../src/identity/credential
 import { jwt, temporaryDirectory } from '../tokens.ts';
 
 const { signal } = new AbortController();
-const SETTINGS = { scope: 'api://x/.default', disableInstanceDiscovery: false, tellUser: () => {} };
+const SETTINGS = {
+  scope: 'api://x/.default',
+  disableInstanceDiscovery: false,
+  tellUser: () => {},
+  onChosen: () => {},
+};
 
 test('every credential that can be chosen makes a source of that name', () => {
   for (const credential of CREDENTIALS) {
