@@ -1,8 +1,15 @@
 import { ProxyError, SqlState } from '../errors.ts';
 import type { AccessToken, TokenSource } from './token-source.ts';
 
-/** A token is asked for anew this long before its end, or after three quarters of a shorter life. */
-const REFRESH_MARGIN_MS = 300_000;
+/**
+ * A token is asked for anew after half of its life, more or less a tenth of that, so that many proxies
+ * do not come at once: the other half is how long an outage of Entra may last without anybody noticing.
+ */
+const REFRESH_AFTER = 0.5;
+const REFRESH_JITTER = 0.1;
+
+/** A source with a cache of its own gives a new token only this long before the end of the old one. */
+const LAST_MARGIN_MS = 300_000;
 
 /** A token that ends sooner than this is not handed out: the server would see it expired. */
 const EXPIRY_SLACK_MS = 1_000;
@@ -29,6 +36,8 @@ export interface TokenCacheOptions {
   readonly onEvent?: (event: TokenEvent) => void;
   /** Wall-clock milliseconds since 1970. */
   readonly now?: () => number;
+  /** From 0 to 1. */
+  readonly random?: () => number;
 }
 
 /**
@@ -49,7 +58,7 @@ export class TokenCache {
 
   constructor(source: TokenSource, options: TokenCacheOptions) {
     this.#source = source;
-    this.#options = { onEvent: () => {}, now: Date.now, ...options };
+    this.#options = { onEvent: () => {}, now: Date.now, random: Math.random, ...options };
   }
 
   get credential(): string {
@@ -155,18 +164,23 @@ export class TokenCache {
 
   #keep(token: AccessToken): void {
     const now = this.#options.now();
+    const life = token.expiresAt - now;
     const isNew = token.value !== this.#token?.value;
     this.#token = token;
-    const margin = Math.min(REFRESH_MARGIN_MS, (token.expiresAt - now) / 4);
-    const planned = isNew ? token.expiresAt - margin : Number.POSITIVE_INFINITY;
-    const next = Math.min(planned, token.refreshAt ?? planned);
-    if (Number.isFinite(next) && next > now) {
-      this.#refreshAt = next;
+    const planned = now + (isNew ? this.#planRefresh(life) : planAnother(life));
+    const wishes = [planned, token.refreshAt ?? planned].filter((time) => time > now);
+    if (wishes.length > 0) {
+      this.#refreshAt = Math.min(...wishes);
       this.#retryMs = FIRST_RETRY_MS;
     } else {
-      // The same token again, out of the source's own cache: that is as good as a failure.
       this.#retryLater();
     }
+  }
+
+  /** Milliseconds from now. */
+  #planRefresh(life: number): number {
+    const jitter = 1 + REFRESH_JITTER * (2 * this.#options.random() - 1);
+    return life * REFRESH_AFTER * jitter;
   }
 
   #retryLater(): void {
@@ -186,6 +200,16 @@ export class TokenCache {
     if (this.#options.now() >= this.#refreshAt) this.#refreshBehind();
     else this.#schedule();
   };
+}
+
+/**
+ * When to ask again for a token that came a second time, out of the source's own cache: rarely while it
+ * is long, then often.
+ *
+ * @returns milliseconds from now; 0 when it is high time.
+ */
+function planAnother(life: number): number {
+  return Math.max(0, Math.min(life / 4, life - LAST_MARGIN_MS));
 }
 
 function fetchTimedOut(credential: string, timeoutMs: number): ProxyError {

@@ -37,10 +37,11 @@ function setUp(t: TestContext, fetchTimeoutMs = HOUR) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const source = new TestSource();
   const events: TokenEvent[] = [];
-  const clock = { now: START };
+  const clock = { now: START, random: 0.5 };
   const cache = new TokenCache(source, {
     fetchTimeoutMs,
     now: () => clock.now,
+    random: () => clock.random,
     onEvent: (event) => events.push(event),
   });
   t.after(() => cache.close());
@@ -117,25 +118,36 @@ test('200 sessions share one failure, as do those in the second after it; then t
   assert.equal((await next).value, 'late');
 });
 
-test('a token is refreshed five minutes ahead without anybody asking', async (t) => {
+test('a token is refreshed after half of its life without anybody asking, be it long or short', async (t) => {
   const { cache, source, pass, token, warmUp } = setUp(t);
   await warmUp(token('first', HOUR));
-  await pass(55 * MINUTE - SECOND);
+  await pass(30 * MINUTE - SECOND);
   assert.equal(source.fetches.length, 1);
   await pass(SECOND);
   assert.equal(source.fetches.length, 2);
-  source.last.resolve(token('second', HOUR));
+  source.last.resolve(token('second', 20 * SECOND));
   await turn();
   assert.equal((await cache.getToken()).value, 'second');
+  await pass(9 * SECOND);
+  assert.equal(source.fetches.length, 2);
+  await pass(SECOND);
+  assert.equal(source.fetches.length, 3);
 });
 
-test('a short-lived token is refreshed after three quarters of its life', async (t) => {
-  const { source, pass, token, warmUp } = setUp(t);
-  await warmUp(token('first', 8 * MINUTE));
-  await pass(6 * MINUTE - SECOND);
-  assert.equal(source.fetches.length, 1);
-  await pass(SECOND);
-  assert.equal(source.fetches.length, 2);
+test('many proxies with tokens of the same age do not refresh them at the same moment', async (t) => {
+  for (const [random, minutes] of [
+    [0, 27],
+    [1, 33],
+  ] as const) {
+    const { source, clock, pass, token, warmUp } = setUp(t);
+    clock.random = random;
+    await warmUp(token('first', HOUR));
+    await pass(minutes * MINUTE - SECOND);
+    assert.equal(source.fetches.length, 1);
+    await pass(SECOND);
+    assert.equal(source.fetches.length, 2);
+    t.mock.timers.reset();
+  }
 });
 
 test("a source's wish to be asked earlier is heard, one to be asked later is not", async (t) => {
@@ -146,9 +158,10 @@ test("a source's wish to be asked earlier is heard, one to be asked later is not
   await pass(SECOND);
   assert.equal(source.fetches.length, 2);
   source.last.resolve(token('second', HOUR, 2 * HOUR));
-  await pass(54 * MINUTE);
+  await turn();
+  await pass(30 * MINUTE - SECOND);
   assert.equal(source.fetches.length, 2);
-  await pass(MINUTE);
+  await pass(SECOND);
   assert.equal(source.fetches.length, 3);
 });
 
@@ -415,12 +428,13 @@ test('a source that gives the same token again is not asked in a loop', async (t
   source.answer = () => first;
   await cache.getToken();
   await pass(55 * MINUTE);
-  assert.equal(source.fetches.length, 2);
+  const rarely = source.fetches.length;
+  assert.ok(rarely > 2 && rarely <= 10, `${rarely} fetches in 55 minutes`);
   for (let second = 0; second < 290; second += 1) {
     assert.equal(await cache.getToken(), first);
     await pass(SECOND);
   }
-  assert.ok(source.fetches.length < 15, `${source.fetches.length} fetches`);
+  assert.ok(source.fetches.length - rarely < 15, `${source.fetches.length - rarely} fetches at the end`);
 });
 
 test('a source that gives the same token again when it is to be refreshed is asked again soon', async (t) => {
