@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { ProxyError, SqlState } from '../errors.ts';
+import { PeerClosedError, ProxyError, SqlState } from '../errors.ts';
 import { encodeFatal, encodeFatalV2 } from '../protocol/error-response.ts';
 import { MAX_STARTUP_PACKET_LENGTH, MIN_STARTUP_PACKET_LENGTH } from '../protocol/limits.ts';
 import {
@@ -24,6 +24,9 @@ export class ForeignProtocolError extends Error {
 }
 
 const REFUSED = Buffer.from('N');
+
+/** Why a client left, where it is likely: some come back without TLS, others insist on it. */
+export const LEFT_WITHOUT_TLS = 'refused TLS';
 
 /** First byte of a TLS record that holds a handshake: direct TLS, without SSLRequest. */
 const TLS_HANDSHAKE = 0x16;
@@ -51,7 +54,7 @@ export async function readClientRequest(
 ): Promise<StartupMessage | CancelRequest> {
   const refused = new Set<string>();
   for (;;) {
-    const packet = decodeStartupPacket(await readStartupPacket(reader, signal));
+    const packet = decodeStartupPacket(await readStartupPacket(reader, refused, signal).catch(left(refused)));
     switch (packet.kind) {
       case 'startup':
       case 'cancelRequest':
@@ -68,11 +71,29 @@ export async function readClientRequest(
   }
 }
 
+/** Notes what a client that closed had been told before. */
+function left(refused: ReadonlySet<string>): (error: unknown) => never {
+  return (error) => {
+    const isTelling = error instanceof PeerClosedError && refused.has('sslRequest');
+    throw isTelling ? new PeerClosedError('client', LEFT_WITHOUT_TLS) : error;
+  };
+}
+
 /** Reads one untyped packet: Int32 length (which counts itself), body. The length is checked first. */
-async function readStartupPacket(reader: SocketReader, signal: AbortSignal): Promise<Buffer> {
+async function readStartupPacket(
+  reader: SocketReader,
+  refused: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const head = await reader.read(4, signal);
   if (head[0] === TLS_HANDSHAKE) {
-    throw new ForeignProtocolError('direct TLS (sslnegotiation=direct) is not offered here', TLS_ALERT);
+    const what = refused.has('sslRequest')
+      ? 'the client starts TLS although it was refused'
+      : 'the client starts with TLS (sslnegotiation=direct), which is not offered here';
+    throw new ForeignProtocolError(
+      `${what}: turn TLS off in the client (sslmode=disable, ssl: false)`,
+      TLS_ALERT,
+    );
   }
   if (HTTP_METHODS.test(head.toString('latin1'))) {
     throw new ForeignProtocolError('the client speaks HTTP', HTTP_RESPONSE);

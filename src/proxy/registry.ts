@@ -56,8 +56,13 @@ export class SessionRegistry {
     this.#sessions.add(connection);
   }
 
-  remove(connection: LiveSession): void {
+  /** Gives its place to the next one; the connection may still be open for a while. */
+  endSession(connection: LiveSession): void {
     this.#sessions.delete(connection);
+  }
+
+  remove(connection: LiveSession): void {
+    this.endSession(connection);
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#empty?.resolve();
   }

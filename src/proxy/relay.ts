@@ -95,8 +95,9 @@ export class Relay {
     const how = error === undefined ? 'closed' : (error.code ?? 'failed');
     if (peer === 'client') return this.#finish({ endedBy: 'client', reason: how });
     if (this.#state.terminated) return this.#finish({ endedBy: 'client', reason: 'terminated' });
-    if (this.#client.readableEnded && !this.#state.awaited) {
-      return this.#finish({ endedBy: 'client', reason: 'closed' });
+    if (this.#client.readableEnded) {
+      const words = this.#state.awaited && !this.#state.explained ? this.#lastWords(serverLost()) : undefined;
+      return this.#finish({ endedBy: 'client', reason: 'closed' }, words);
     }
     if (this.#state.explained) return this.#finish({ endedBy: 'server', reason: 'FATAL error' });
     this.#finish({ endedBy: 'server', reason: `lost (${how})` }, this.#lastWords(serverLost()));

@@ -4,10 +4,13 @@ import { PeerClosedError, ProxyError } from '../errors.ts';
 import { describeError, type Logger } from '../log.ts';
 import { printable } from '../redact.ts';
 import type { DialTimes } from '../upstream/dial.ts';
-import { ForeignProtocolError } from './client-login.ts';
+import { ForeignProtocolError, LEFT_WITHOUT_TLS } from './client-login.ts';
 import type { LoginPlan } from './policy.ts';
 import type { RelayEnd } from './relay.ts';
 import { ServerRejection } from './server-login.ts';
+
+const WITHOUT_TLS =
+  'when it was refused TLS, which it does not need on this machine: if it does not come back, set sslmode=disable there';
 
 /** How a login was asked for and went; what is not known yet is absent. */
 interface LoginFacts {
@@ -86,8 +89,9 @@ export class SessionStory {
     const fields = { ...head, loginMs: this.#loginMs, durationMs };
     const error = this.#error;
     if (error instanceof PeerClosedError && error.peer === 'client') {
-      // Port probes and health checks do this all day.
-      log.debug(fields, `${this.#name} left before its login was done`);
+      // Port probes, health checks and clients that try TLS first do this all day.
+      const when = error.cause === LEFT_WITHOUT_TLS ? WITHOUT_TLS : 'before its login was done';
+      log.debug(fields, `${this.#name} left ${when}`);
     } else if (error !== undefined) {
       const level = error instanceof ProxyError || isAnswer(error) ? 'warn' : 'error';
       log[level]({ ...fields, ...describe(error) }, `${this.#name} refused: ${refusal(error)}`);

@@ -46,38 +46,54 @@ interface Login {
 export async function runSession(client: Socket, deps: SessionDeps): Promise<void> {
   const story = new SessionStory(deps.registry.nextId(), client);
   const login = new AbortController();
-  const { signal } = login;
   const deadline = setTimeout(() => login.abort(loginTimedOut(deps.loginTimeoutMs)), deps.loginTimeoutMs);
-  const session: LiveSession & { relay?: Relay } = {
+  const session: OpenSession = {
     drain: () => (session.relay === undefined ? login.abort(shuttingDown()) : session.relay.drain()),
     stop: () => (session.relay === undefined ? login.abort(shuttingDown()) : session.relay.stop()),
+    loggedIn: () => clearTimeout(deadline),
   };
   const reader = new SocketReader(client, 'client');
   // From here on there is always one, whoever else listens: an 'error' without a listener ends the process.
   client.on('error', () => {}).once('close', () => login.abort(new PeerClosedError('client')));
+  let lastWords: Buffer | undefined;
   try {
     deps.registry.addConnection(session);
-    const request = await readClientRequest(client, reader, signal);
-    if (request.kind === 'cancelRequest') {
-      await cancel(request, deps, story);
-      return;
-    }
-    deps.registry.addSession(session);
-    const plan = planLogin(request, deps.policy);
-    story.planned(plan);
-    const server = await logIn({ client, plan, deps, story, signal });
-    reader.detach();
-    clearTimeout(deadline);
-    await relay(client, server, session, deps, story);
+    await serve(client, reader, session, deps, story, login.signal);
   } catch (error) {
     story.failed(error);
-    await closeGently(client, responseFor(error));
-  } finally {
-    clearTimeout(deadline);
-    deps.registry.remove(session);
-    await closeGently(client);
-    story.tell(deps.log);
+    lastWords = responseFor(error);
   }
+  clearTimeout(deadline);
+  // What is left is to see the client off, which an old driver can draw out: that takes nobody's place.
+  deps.registry.endSession(session);
+  story.tell(deps.log);
+  await closeGently(client, lastWords);
+  deps.registry.remove(session);
+}
+
+/** A session as its own steps know it: more than the registry does. */
+interface OpenSession extends LiveSession {
+  relay?: Relay;
+  loggedIn(): void;
+}
+
+async function serve(
+  client: Socket,
+  reader: SocketReader,
+  session: OpenSession,
+  deps: SessionDeps,
+  story: SessionStory,
+  signal: AbortSignal,
+): Promise<void> {
+  const request = await readClientRequest(client, reader, signal);
+  if (request.kind === 'cancelRequest') return cancel(request, deps, story);
+  deps.registry.addSession(session);
+  const plan = planLogin(request, deps.policy);
+  story.planned(plan);
+  const server = await logIn({ client, plan, deps, story, signal });
+  reader.detach();
+  session.loggedIn();
+  await relay(client, server, session, deps, story);
 }
 
 /** Token first, dial after; a token that the server calls stale is replaced once, unseen by the client. */
@@ -148,7 +164,7 @@ async function cancel(request: CancelRequest, deps: SessionDeps, story: SessionS
 async function relay(
   client: Socket,
   server: TLSSocket,
-  session: { relay?: Relay },
+  session: OpenSession,
   deps: SessionDeps,
   story: SessionStory,
 ): Promise<void> {

@@ -20,12 +20,12 @@ export function connectFailure(error: unknown, upstream: Upstream): ProxyError {
         "Check this machine's network and DNS, or give --upstream-address.",
       ]);
     case 'ECONNREFUSED':
-      return failure(`${where} refused the connection`, error, [
+      return failure(`the server at ${where} refused the connection`, error, [
         'Check that the server is running, and --upstream-address and --upstream-port.',
       ]);
     case 'ConnectTimeoutError':
     case 'ETIMEDOUT':
-      return failure(`no answer from ${where} within the connect timeout`, error, [
+      return failure(`no answer from the server at ${where} within the connect timeout`, error, [
         "Check the server's firewall rules (Networking in the Azure portal) and this machine's route to it,",
         'or --upstream-address with a private endpoint; --connect-timeout sets how long to wait.',
       ]);
@@ -35,7 +35,7 @@ export function connectFailure(error: unknown, upstream: Upstream): ProxyError {
         'Raise the limit of open files (ulimit -n), or lower --max-sessions.',
       ]);
     default:
-      return failure(`could not connect to ${where}: ${errorCode(error)}`, error, [
+      return failure(`could not connect to the server at ${where}: ${errorCode(error)}`, error, [
         "Check this machine's network, --upstream-address and --upstream-port.",
       ]);
   }

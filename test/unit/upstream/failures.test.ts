@@ -32,7 +32,7 @@ test('a connection that fails is told with what to look at', () => {
     ['ENOTFOUND', /could not resolve the server name "10\.0\.0\.4"/, /--upstream-address/],
     ['EAI_AGAIN', /DNS does not answer/, /--upstream-address/],
     ['ECONNREFUSED', /10\.0\.0\.4:5433 refused/, /--upstream-port/],
-    ['ETIMEDOUT', /no answer from 10\.0\.0\.4:5433/, /firewall/],
+    ['ETIMEDOUT', /no answer from the server at 10\.0\.0\.4:5433/, /firewall/],
     ['EMFILE', /no file descriptor/, /ulimit/],
     ['ENFILE', /no file descriptor/, /ulimit/],
     ['EHOSTUNREACH', /EHOSTUNREACH/, /network/],
