@@ -13,7 +13,7 @@ async function startLonelyProxy(maxSessions = 1) {
 }
 
 test('a client that was refused and does not close takes no place, and its log line does not wait', async () => {
-  await using proxy = await startLonelyProxy();
+  await using proxy = await startLonelyProxy(2);
   for (let count = 1; count <= 3; count += 1) {
     const client = new WireClient(proxy.dial());
     // As some old drivers do, it leaves the proxy's end of the connection without an answer.
