@@ -74,7 +74,7 @@ test('a file may hold several certificates, with comments and other blocks betwe
 test('a file without a certificate is refused, and named', async () => {
   await using directory = await temporaryDirectory();
   const path = join(directory.path, 'ca.pem');
-  const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
+  const key = '-----BEGIN EC PARAMETERS-----\nAAAA\n-----END EC PARAMETERS-----\n';
   for (const text of ['', 'not PEM', key, '-----BEGIN CERTIFICATE-----\nAAAA\n']) {
     await writeFile(path, text);
     assert.throws(() => readRoots(path), { message: `${path} holds no PEM certificate` });
