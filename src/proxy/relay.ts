@@ -84,8 +84,11 @@ export class Relay {
       if (!server.write(chunk)) client.pause();
     });
     server.on('drain', () => client.resume());
-    // A half-close: the server still has to say what it has to say.
-    client.on('end', () => server.end());
+    // A half-close: the server still has to say what it has to say. After Terminate it is told nothing more:
+    // a server that exits with bytes unread resets the connection, and what it said last is lost.
+    client.on('end', () => {
+      if (!this.#state.terminated) server.end();
+    });
     client.on('error', (error) => this.#lost('client', error));
     client.on('close', () => this.#lost('client', undefined));
     client.resume();
@@ -94,12 +97,13 @@ export class Relay {
   #lost(peer: Peer, error: NodeJS.ErrnoException | undefined): void {
     const how = error === undefined ? 'closed' : (error.code ?? 'failed');
     if (peer === 'client') return this.#finish({ endedBy: 'client', reason: how });
-    if (this.#state.terminated) return this.#finish({ endedBy: 'client', reason: 'terminated' });
-    if (this.#client.readableEnded) {
-      const words = this.#state.awaited && !this.#state.explained ? this.#lastWords(serverLost()) : undefined;
+    const { terminated, awaited, explained } = this.#state;
+    if (terminated && !awaited) return this.#finish({ endedBy: 'client', reason: 'terminated' });
+    if (explained) return this.#finish({ endedBy: 'server', reason: 'FATAL error' });
+    if (this.#client.readableEnded && !terminated) {
+      const words = awaited ? this.#lastWords(serverLost()) : undefined;
       return this.#finish({ endedBy: 'client', reason: 'closed' }, words);
     }
-    if (this.#state.explained) return this.#finish({ endedBy: 'server', reason: 'FATAL error' });
     this.#finish({ endedBy: 'server', reason: `lost (${how})` }, this.#lastWords(serverLost()));
   }
 

@@ -9,8 +9,8 @@ import { runSession, type SessionDeps } from './session.ts';
 /** Errors of accepting (no file descriptor left, say) come by the thousand: one line in this time. */
 const ACCEPT_ERROR_LOG_MS = 10_000;
 
-/** Most connections that may wait in the kernel to be accepted. */
-const BACKLOG = 511;
+/** Most connections that may wait in the kernel to be accepted; it has a limit of its own (somaxconn). */
+const BACKLOG = 4_096;
 
 /** A listener and its sessions. */
 export interface ProxyServer {

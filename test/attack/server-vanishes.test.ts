@@ -25,6 +25,22 @@ for (const how of ['end', 'destroy', 'reset'] as const) {
     await attack.assertUnharmed();
   });
 
+  test(`a server that leaves without an answer (${how}) is a FATAL 08006, also when the client has said Terminate`, async () => {
+    await using attack = await startAttack();
+    attack.server.script = async (connection) => {
+      await connection.acceptToken();
+      await connection.flush(WELCOME);
+      await connection.readMessage();
+      await connection.readMessage();
+      connection[how]();
+    };
+    const client = new RawClient(attack.proxy.port).send(STARTUP);
+    await client.hear(WELCOME.length);
+    const all = await client.send(QUERY, message('X')).end();
+    assert.equal((await onlyError(all.subarray(WELCOME.length))).code, '08006');
+    await attack.assertUnharmed();
+  });
+
   test(`a server that leaves in the middle of a message (${how}) is a plain close`, async () => {
     const half = message('D', Buffer.alloc(1_000)).subarray(0, 500);
     await using attack = await startAttack();

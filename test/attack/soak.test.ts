@@ -36,6 +36,9 @@ const PATIENCE_MS = 60_000;
 
 const OPEN_FILES = '/proc/self/fd';
 
+/** How much of what is wrong a failure shows. */
+const SHOWN = 3;
+
 const WARN = 40;
 const INFO = 30;
 const DEBUG = 20;
@@ -60,6 +63,12 @@ interface Hop extends AsyncDisposable {
   cut(): void;
 }
 
+/** Node.js keeps the file of a socket open that is reset while its end is on the way. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 async function startHop(target: number, random: (limit: number) => number): Promise<Hop> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (near) => {
@@ -80,14 +89,14 @@ async function startHop(target: number, random: (limit: number) => number): Prom
     let left = random(MAX_BYTES_TO_RESET);
     far.on('data', (chunk: Buffer) => {
       left -= chunk.length;
-      if (left < 0) near.resetAndDestroy();
+      if (left < 0) reset(near);
     });
   });
   const { port, close } = await listen(server);
   return {
     port,
     cut() {
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) reset(socket);
     },
     [Symbol.asyncDispose]: close,
   };
@@ -159,7 +168,7 @@ async function leave(soak: Soak, { socket }: WireClient): Promise<void> {
   await turns(soak);
   // One that has not connected yet may never have been there.
   await until('the connection', () => !socket.connecting);
-  const ways = [() => socket.resetAndDestroy(), () => socket.destroy(), () => socket.end().resume()] as const;
+  const ways = [() => reset(socket), () => socket.destroy(), () => socket.end().resume()] as const;
   ways[soak.random(ways.length)]?.();
   await until('the connection to close', () => socket.closed);
 }
@@ -230,16 +239,26 @@ const VISIT_KINDS: readonly Visit[] = [
   },
 ];
 
+function succeeds(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A server that comes up again after a crash refuses at first. */
+function insist({ server }: Soak, sql: string): Promise<void> {
+  return until('the server to be there', () => succeeds(server.postgres.admin(sql)));
+}
+
 const FAULTS: readonly ((soak: Soak) => Promise<unknown>)[] = [
   async ({ hop }) => hop.cut(),
-  ({ server }) =>
-    server.postgres.admin(
-      `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${TEST_ROLE}'`,
-    ),
+  (soak) =>
+    insist(soak, `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${TEST_ROLE}'`),
   async ({ hop }) => hop.cut(),
   async ({ server, source, proxy }) => {
     const token = createTestToken();
-    await server.acceptToken(token);
+    await until('the server to know the token', () => succeeds(server.acceptToken(token)));
     source.token = token;
     await until('the new token', async () => (await proxy.deps.tokens.getToken()).value === token);
   },
@@ -249,12 +268,7 @@ const FAULTS: readonly ((soak: Soak) => Promise<unknown>)[] = [
     const { body } = await client.wait('K');
     process.kill(body.readInt32BE(0), 'SIGKILL');
     await until('the crash', () => client.closed);
-    const isUp = (): Promise<boolean> =>
-      soak.server.postgres.admin('select 1').then(
-        () => true,
-        () => false,
-      );
-    await until('the server to have recovered', isUp);
+    await insist(soak, 'select 1');
   },
 ];
 
@@ -283,13 +297,9 @@ function countOpenFiles(): number {
   return existsSync(OPEN_FILES) ? readdirSync(OPEN_FILES).length : 0;
 }
 
-/** All that keeps this process alive, but for timers: the test's own come and go. */
-function activeResources(): string[] {
-  const passing = new Set(['Timeout', 'Immediate']);
-  return process
-    .getActiveResourcesInfo()
-    .filter((name) => !passing.has(name))
-    .toSorted();
+/** How much keeps this process alive, but for timers: the test's own come and go. */
+function countActive(): number {
+  return process.getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate').length;
 }
 
 test('hundreds of sessions with faults from both sides leave nothing behind', async (t) => {
@@ -306,7 +316,7 @@ test('hundreds of sessions with faults from both sides leave nothing behind', as
   await wellBehaved(soak, {});
   await assertUnharmed(proxy, countTcpHandles());
   soak.connections += 1;
-  const [files, resources, tcpHandles] = [countOpenFiles(), activeResources(), countTcpHandles()];
+  const [files, active, tcpHandles] = [countOpenFiles(), countActive(), countTcpHandles()];
 
   await Promise.all([disturb(soak), ...Array.from({ length: VISITORS }, () => visit(soak))]);
 
@@ -315,15 +325,13 @@ test('hundreds of sessions with faults from both sides leave nothing behind', as
   await assertUnharmed(proxy, tcpHandles);
   soak.connections += 1;
   await until(`no more than ${files} open files`, () => countOpenFiles() <= files);
-  assert.deepEqual(activeResources(), resources);
+  await until(`no more than ${active} active resources`, () => countActive() <= active);
+  // A few of each: a comparison of hundreds takes minutes when it fails.
   const ids = endings().map((line) => Number(line['sessionId']));
-  assert.deepEqual(
-    ids.toSorted((one, other) => one - other),
-    Array.from({ length: soak.connections }, (_, index) => index + 1),
-  );
-  const misplaced = proxy.log.lines.filter(
-    (line) => 'sessionId' in line && line['level'] !== rightLevel(line),
-  );
-  assert.deepEqual(misplaced, []);
-  assert.doesNotMatch(proxy.log.text, /XX000/);
+  const missing = Array.from({ length: soak.connections }, (_, index) => index + 1);
+  assert.deepEqual(missing.filter((id) => !ids.includes(id)).slice(0, SHOWN), []);
+  assert.equal(ids.length, soak.connections);
+  const misplaced = endings().filter((line) => line['level'] !== rightLevel(line));
+  assert.deepEqual(misplaced.slice(0, SHOWN), []);
+  assert.equal(proxy.log.text.includes('XX000'), false, 'an internal error');
 });

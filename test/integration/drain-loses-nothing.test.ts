@@ -17,6 +17,9 @@ const PIPELINING_WRITERS = 3;
 /** So many more commits are acknowledged before the next program is told to stop. */
 const COMMITS_PER_RESTART = 150;
 
+/** How much of what is wrong a failure shows. */
+const SHOWN = 5;
+
 const SCHEMA = `
   create table written (id int primary key);
   create table written_too (id int primary key);
@@ -27,6 +30,8 @@ interface Bookkeeping {
   port: number;
   done: boolean;
   lastId: number;
+  /** Transactions whose BEGIN was answered and whose COMMIT was not. */
+  openTransactions: number;
   /** Rows of transactions whose COMMIT was answered. */
   readonly acknowledged: Set<number>;
   /** What clients were told when they were sent away. */
@@ -38,18 +43,20 @@ function nextId(books: Bookkeeping): number {
   return books.lastId;
 }
 
-type Write = (client: Client, id: number) => Promise<unknown>;
+type Write = (client: Client, id: number, books: Bookkeeping) => Promise<unknown>;
 
 const WRITES: readonly Write[] = [
   (client, id) => client.query('insert into written values ($1)', [id]),
   (client, id) => client.query(`insert into written values (${id})`),
   (client, id) =>
     client.query(`begin; insert into written values (${id}); insert into written_too values (${id}); commit`),
-  async (client, id) => {
+  async (client, id, books) => {
     await client.query('begin');
+    books.openTransactions += 1;
     await client.query('insert into written values ($1)', [id]);
     await client.query('insert into written_too values ($1)', [id]);
     await client.query('commit');
+    books.openTransactions -= 1;
   },
 ];
 
@@ -64,7 +71,7 @@ async function writeStepwise(books: Bookkeeping): Promise<void> {
       client.on('error', (error) => failures.push(error));
       while (!books.done && failures.length === 0) {
         const id = nextId(books);
-        await WRITES[id % WRITES.length]?.(client, id);
+        await WRITES[id % WRITES.length]?.(client, id, books);
         books.acknowledged.add(id);
       }
     } catch (error) {
@@ -138,6 +145,7 @@ test('under load, programs that stop lose no commit, and cut none before its ans
     port: program.port,
     done: false,
     lastId: 0,
+    openTransactions: 0,
     acknowledged: new Set(),
     refusals: [],
   };
@@ -157,12 +165,20 @@ test('under load, programs that stop lose no commit, and cut none before its ans
   await Promise.all(writers);
   await stop(program);
 
-  const rows = await server.postgres.admin('select id from written order by id', 'app');
-  const acknowledged = [...books.acknowledged].toSorted((one, other) => one - other);
+  const rows = await server.postgres.admin('select id from written', 'app');
+  const written = new Set(rows.map((row) => Number(row['id'])));
+  const { acknowledged } = books;
   assert.deepEqual(
-    rows.map((row) => row['id']),
-    acknowledged,
+    [...acknowledged].filter((id) => !written.has(id)).slice(0, SHOWN),
+    [],
+    'acknowledged, and lost',
   );
+  assert.deepEqual(
+    [...written].filter((id) => !acknowledged.has(id)).slice(0, SHOWN),
+    [],
+    'written, and not told',
+  );
+  assert.equal(books.openTransactions, 0, 'transactions were cut');
   const halves = await server.postgres.admin(
     'select id from written_too except select id from written',
     'app',

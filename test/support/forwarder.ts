@@ -23,7 +23,12 @@ export async function startForwarder(target: number, listenPort = 0): Promise<Fo
       [far, near],
     ] as const) {
       sockets.add(one);
-      one.on('error', () => other.destroy()).on('close', () => sockets.delete(one));
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        sockets.delete(one);
+        // A pipe does not end what it fed when its source is destroyed.
+        other.destroySoon();
+      });
       one.pipe(other);
     }
     near.once('close', () => {
