@@ -33,10 +33,10 @@ export async function run(config: Config): Promise<number> {
   try {
     if (settings['fail-fast']) await testLogin(deps, settings.database ?? 'postgres');
     const server = await listen(config, deps);
-    void firstToken.promise.then((token) => announce(config, deps, server, token));
     // A failure is told by the cache's own log, and tried again.
     deps.tokens.getToken().catch(() => {});
-    await signals.first;
+    const announced = firstToken.promise.then((token) => announce(config, deps, server, token));
+    await Promise.race([signals.first, announced.then(() => signals.first)]);
     await shutDown(server, deps, settings['drain-timeout'], signals.second);
     return 0;
   } catch (error) {
@@ -114,32 +114,29 @@ async function listen({ settings }: Config, deps: SessionDeps): Promise<ProxySer
   return server;
 }
 
-/** Tells who the first token is for, and how to connect. */
+/**
+ * Tells who the first token is for, and how to connect.
+ *
+ * @throws ProxyError 28000 if nobody says which role to log in as: no client could ever get in.
+ */
 function announce(
   { settings, cloud }: Config,
   { log, role, tokens }: SessionDeps,
   server: ProxyServer,
   { claims, expiresAt }: AccessToken,
 ): void {
+  const { credential } = tokens;
+  const name = role ?? requireRoleName(claims);
+  const fields = { event: 'ready', role: name, credential, tokenExpiresAt: new Date(expiresAt) };
+  log.info(
+    fields,
+    `logging in as ${name} (credential: ${credential}), token valid until ${clock(expiresAt)}`,
+  );
   const warning = audienceWarning(claims, settings.scope ?? cloud.scope);
   if (warning !== undefined) log.warn({ event: 'audience' }, warning);
-  try {
-    const { credential } = tokens;
-    const name = role ?? requireRoleName(claims);
-    const fields = { event: 'ready', role: name, credential, tokenExpiresAt: new Date(expiresAt) };
-    log.info(
-      fields,
-      `logging in as ${name} (credential: ${credential}), token valid until ${clock(expiresAt)}`,
-    );
-    const host = server.address.includes(':') ? '::1' : server.address;
-    const database = settings.database ?? 'postgres';
-    log.info({ event: 'hint' }, `connect with:  psql "host=${host} port=${server.port} dbname=${database}"`);
-  } catch (error) {
-    log.error(
-      { event: 'not-ready', error: describeError(error) },
-      `no login possible: ${explainError(error)}`,
-    );
-  }
+  const host = server.address.includes(':') ? '::1' : server.address;
+  const database = settings.database ?? 'postgres';
+  log.info({ event: 'hint' }, `connect with:  psql "host=${host} port=${server.port} dbname=${database}"`);
 }
 
 async function shutDown(

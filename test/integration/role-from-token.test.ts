@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { type CredentialProxy, startCredentialBench } from '../support/credentials.ts';
-import { refusedLogin } from '../support/raw-client.ts';
 import { createTestToken } from '../support/tokens.ts';
 
 const bench = await startCredentialBench();
@@ -42,13 +41,13 @@ test("--user auto takes a virtual machine's name for the role of its system-assi
   assert.equal(await proxy.whoAmI(), 'vm-orders');
 });
 
-test('--user auto: the token of an application names no role, and the client is told how to', async () => {
+test('--user auto: a token that names no role ends the program, which says what to do and the SQL for it', async () => {
   const claims = { idtyp: 'app', appid: '66666666-7777-4888-9999-aaaaaaaaaaaa' };
   await using proxy = await startProxy(claims, 'an application');
-  const { code, message, hint } = await refusedLogin(proxy.port);
-  assert.equal(code, '28000');
-  assert.match(message, /the token does not say which role/);
-  assert.match(hint ?? '', /--user NAME.*pgaadauth_create_principal\('NAME', false, false\)/);
+  assert.equal((await proxy.program.exit).code, 1);
+  const { msg } = await proxy.program.find('start-failed');
+  assert.match(String(msg), /cannot start: the token does not say which role/);
+  assert.match(String(msg), /--user NAME.*pgaadauth_create_principal\('NAME', false, false\)/);
 });
 
 test("--user wins over the token's own name", async () => {
