@@ -28,7 +28,11 @@ export function tokenLog(log: Logger): (event: TokenEvent) => void {
   };
 }
 
-/** A wall-clock time (milliseconds since 1970) as people here read it. */
+const HALF_A_DAY_MS = 43_200_000;
+
+/** A wall-clock time (milliseconds since 1970) as people here read it; with the date if it is not near. */
 export function clock(time: number): string {
-  return new Date(time).toLocaleTimeString('en-GB');
+  const isNear = Math.abs(time - Date.now()) < HALF_A_DAY_MS;
+  // Sweden writes 2026-11-22 14:32:10.
+  return isNear ? new Date(time).toLocaleTimeString('sv-SE') : new Date(time).toLocaleString('sv-SE');
 }

@@ -59,3 +59,8 @@ test('a failure says how long the token in hand serves', () => {
   assert.ok(msg.includes('no network'), msg);
   assert.equal(validUntil, '2026-01-01T00:00:00.000Z');
 });
+
+test('a time is told without its date when it is near, and with it when it is not', () => {
+  assert.match(clock(Date.now() + 60_000), /^\d\d:\d\d:\d\d$/);
+  assert.match(clock(Date.now() + 20 * 3_600_000), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
+});
