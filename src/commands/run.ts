@@ -1,7 +1,7 @@
 import type { Config } from '../config/load.ts';
 import { audienceWarning } from '../identity/audience.ts';
 import { createTokenSource, fetchTimeoutOf } from '../identity/credentials.ts';
-import { requireRoleName } from '../identity/role-name.ts';
+import { Identity } from '../identity/identity.ts';
 import { TokenCache, type TokenEvent } from '../identity/token-cache.ts';
 import { clock, tokenLog } from '../identity/token-log.ts';
 import type { AccessToken } from '../identity/token-source.ts';
@@ -28,14 +28,15 @@ export async function run(config: Config): Promise<number> {
   );
   for (const warning of config.warnings) log.warn({ event: 'config' }, warning);
   const firstToken = Promise.withResolvers<AccessToken>();
-  const deps = createDeps(config, log, firstToken.resolve);
+  const identity = createIdentity(config, log, firstToken.resolve);
+  const deps = createDeps(config, identity, log);
   const signals = watchSignals();
   try {
-    if (settings['fail-fast']) await testLogin(deps, settings.database ?? 'postgres');
+    if (settings['fail-fast']) await testLogin(deps, identity, settings.database ?? 'postgres');
     const server = await listen(config, deps);
     // A failure is told by the cache's own log, and tried again.
-    deps.tokens.getToken().catch(() => {});
-    const announced = firstToken.promise.then((token) => announce(config, deps, server, token));
+    identity.tokens.getToken().catch(() => {});
+    const announced = firstToken.promise.then((token) => announce(config, identity, log, server, token));
     await Promise.race([signals.first, announced.then(() => signals.first)]);
     await shutDown(server, deps, settings['drain-timeout'], signals.second);
     return 0;
@@ -44,16 +45,16 @@ export async function run(config: Config): Promise<number> {
     log.fatal(fields, `cannot start: ${explainError(error)}`);
     return 1;
   } finally {
-    deps.tokens.close();
+    identity.tokens.close();
     signals.close();
   }
 }
 
-function createDeps(
-  { server, settings, cloud, preset }: Config,
+function createIdentity(
+  { settings, cloud }: Config,
   log: Logger,
   onToken: (token: AccessToken) => void,
-): SessionDeps {
+): Identity {
   const logEvent = tokenLog(log);
   const onEvent = (event: TokenEvent): void => {
     logEvent(event);
@@ -79,6 +80,11 @@ function createDeps(
       log.info({ event: 'credential', credential, passedOver }, line);
     },
   });
+  const tokens = new TokenCache(source, { fetchTimeoutMs: fetchTimeoutOf(settings.credential), onEvent });
+  return new Identity(tokens, settings.user === 'auto' ? undefined : settings.user);
+}
+
+function createDeps({ server, settings, preset }: Config, identity: Identity, log: Logger): SessionDeps {
   return {
     upstream: {
       address: settings['upstream-address'] ?? server.host,
@@ -86,9 +92,11 @@ function createDeps(
       trust: createTrust(settings.ca, settings['server-name'] ?? server.host, settings['tls-min']),
       connectTimeoutMs: settings['connect-timeout'],
     },
-    tokens: new TokenCache(source, { fetchTimeoutMs: fetchTimeoutOf(settings.credential), onEvent }),
-    role: settings.user === 'auto' ? undefined : settings.user,
-    policy: { database: settings.database, options: preset.options },
+    policy: {
+      login: { kind: 'identity', identity },
+      database: settings.database,
+      options: preset.options,
+    },
     registry: new SessionRegistry(settings['max-sessions']),
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: settings['login-timeout'],
@@ -119,14 +127,16 @@ async function listen({ settings }: Config, deps: SessionDeps): Promise<ProxySer
  *
  * @throws ProxyError 28000 if nobody says which role to log in as: no client could ever get in.
  */
-function announce(
+async function announce(
   { settings, cloud }: Config,
-  { log, role, tokens }: SessionDeps,
+  identity: Identity,
+  log: Logger,
   server: ProxyServer,
-  { claims, expiresAt }: AccessToken,
-): void {
-  const { credential } = tokens;
-  const name = role ?? requireRoleName(claims);
+  token: AccessToken,
+): Promise<void> {
+  const { claims, expiresAt } = token;
+  const { credential } = identity.tokens;
+  const name = await identity.roleFor(token);
   const fields = { event: 'ready', role: name, credential, tokenExpiresAt: new Date(expiresAt) };
   log.info(
     fields,

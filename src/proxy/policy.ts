@@ -1,4 +1,5 @@
 import { ProxyError, SqlState } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
 import {
   encodeStartupMessage,
   lastParameter,
@@ -6,8 +7,16 @@ import {
   type StartupParameter,
 } from '../protocol/startup.ts';
 
+/** How a client gets in: as one of the proxy's identities, or as itself, with its own PostgreSQL password. */
+export type ClientLogin =
+  | { readonly kind: 'identity'; readonly identity: Identity }
+  | { readonly kind: 'passThrough' };
+
 /** What the configuration says about clients' wishes. */
 export interface Policy {
+  /** For all client users but those named in `clientUsers`. */
+  readonly login: ClientLogin;
+  readonly clientUsers?: ReadonlyMap<string, ClientLogin> | undefined;
   /** The database for clients that name none; without it, PostgreSQL's own rule: named like the user. */
   readonly database?: string | undefined;
   /** Added to what the client itself gives as `options`. */
@@ -16,8 +25,9 @@ export interface Policy {
 
 /** A login as the client asked for it, less the user: whose place the role takes. */
 export interface LoginPlan {
+  readonly login: ClientLogin;
   readonly protocolVersion: number;
-  /** Who the client said it was: for the log only. */
+  /** Who the client said it was. */
   readonly clientUser: string;
   readonly database: Buffer;
   readonly applicationName: string;
@@ -34,6 +44,8 @@ export interface LoginPlan {
 export function planLogin(startup: StartupMessage, policy: Policy): LoginPlan {
   const { protocolVersion, parameters } = startup;
   const user = lastParameter(parameters, 'user');
+  const clientUser = user?.toString() ?? '';
+  const login = policy.clientUsers?.get(clientUser) ?? policy.login;
   const fallback = policy.database === undefined ? user : Buffer.from(policy.database);
   const database = lastParameter(parameters, 'database') ?? fallback;
   if (database === undefined) {
@@ -42,13 +54,14 @@ export function planLogin(startup: StartupMessage, policy: Policy): LoginPlan {
     });
   }
   return {
+    login,
     protocolVersion,
-    clientUser: user?.toString() ?? '',
+    clientUser,
     database,
     applicationName: lastParameter(parameters, 'application_name')?.toString() ?? '',
     parameters: withOptions(
       parameters.filter(({ name }) => name !== 'user' && name !== 'database'),
-      policy.options,
+      login.kind === 'identity' ? policy.options : undefined,
     ),
   };
 }

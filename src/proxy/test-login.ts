@@ -1,5 +1,5 @@
 import { ProxyError, SqlState } from '../errors.ts';
-import { requireRoleName } from '../identity/role-name.ts';
+import type { Identity } from '../identity/identity.ts';
 import { dialUpstream } from '../upstream/dial.ts';
 import { closeGently } from './linger.ts';
 import { encodePlan } from './policy.ts';
@@ -14,11 +14,12 @@ const PROTOCOL_3_0 = 0x00_03_00_00;
  *
  * @throws {@link ProxyError} with the reason, the server's own refusals included.
  */
-export async function testLogin(deps: SessionDeps, database: string): Promise<void> {
-  const token = await deps.tokens.getToken();
-  const role = deps.role ?? requireRoleName(token.claims);
+export async function testLogin(deps: SessionDeps, identity: Identity, database: string): Promise<void> {
+  const token = await identity.tokens.getToken();
+  const role = await identity.roleFor(token);
   const startup = encodePlan(
     {
+      login: { kind: 'identity', identity },
       protocolVersion: PROTOCOL_3_0,
       clientUser: '',
       database: Buffer.from(database),

@@ -264,7 +264,7 @@ const FAULTS: readonly ((soak: Soak) => Promise<unknown>)[] = [
     const token = createTestToken();
     await until('the server to know the token', () => succeeds(server.acceptToken(token)));
     source.token = token;
-    await until('the new token', async () => (await proxy.deps.tokens.getToken()).value === token);
+    await until('the new token', async () => (await proxy.tokens.getToken()).value === token);
   },
   async (soak) => {
     let client = dial(soak);

@@ -29,7 +29,7 @@ function acceptOnly(attack: Attack, token: string | undefined): void {
 
 test('a token that the server calls expired is replaced once, and the client hears nothing of it', async () => {
   await using attack = await startAttack();
-  await attack.proxy.deps.tokens.getToken();
+  await attack.proxy.tokens.getToken();
   const fresh = createTestToken();
   attack.tokens.token = fresh;
   acceptOnly(attack, fresh);
@@ -45,7 +45,7 @@ test('a token that the server calls expired is replaced once, and the client hea
 
 test("when the fresh token is refused too, the server's own words reach the client", async () => {
   await using attack = await startAttack();
-  await attack.proxy.deps.tokens.getToken();
+  await attack.proxy.tokens.getToken();
   attack.tokens.token = createTestToken();
   acceptOnly(attack, undefined);
   const heard = await new RawClient(attack.proxy.port).send(STARTUP).end();

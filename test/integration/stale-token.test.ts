@@ -12,10 +12,10 @@ onEachServer((server) => {
     const source = new TestTokenSource(server().token);
     await using proxy = await proxyTo(server(), { tokens: source });
     await using before = await connectPg(proxy.port);
-    const stale = await proxy.deps.tokens.getToken();
+    const stale = await proxy.tokens.getToken();
     source.token = createTestToken();
     await server().acceptToken(source.token);
-    await proxy.deps.tokens.replacementFor(stale, { fetch: true });
+    await proxy.tokens.replacementFor(stale, { fetch: true });
     await using after = await connectPg(proxy.port);
     const rows = await Promise.all([before, after].map(({ client }) => client.query('select current_user')));
     assert.deepEqual(
@@ -31,14 +31,14 @@ onEachServer((server) => {
     await using hop = await startForwarder(server().postgres.port);
     const upstream = { port: hop.port, caPem: server().authority.certPem };
     await using proxy = await proxyTo(server(), { tokens: source, upstream });
-    const stale = await proxy.deps.tokens.getToken();
+    const stale = await proxy.tokens.getToken();
     await server().acceptToken(fresh);
     const arrival = Promise.withResolvers<void>();
     source.fetchToken = async () => {
       await arrival.promise;
       return { ...stale, value: fresh };
     };
-    const replaced = proxy.deps.tokens.replacementFor(stale, { fetch: true });
+    const replaced = proxy.tokens.replacementFor(stale, { fetch: true });
     const client = new WireClient(proxy.dial());
     client.startUp();
     await until('the server to refuse the first login', () => hop.closed === 1);

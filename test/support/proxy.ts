@@ -1,9 +1,11 @@
 import { connect, type Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import pg from 'pg';
+import { Identity } from '../../src/identity/identity.ts';
 import { TokenCache } from '../../src/identity/token-cache.ts';
 import type { TokenSource } from '../../src/identity/token-source.ts';
 import { CancelKeys } from '../../src/proxy/cancel.ts';
+import type { ClientLogin } from '../../src/proxy/policy.ts';
 import { SessionRegistry } from '../../src/proxy/registry.ts';
 import { type ProxyServer, startServer } from '../../src/proxy/server.ts';
 import type { SessionDeps } from '../../src/proxy/session.ts';
@@ -17,6 +19,7 @@ export interface TestProxyOptions {
   readonly upstream: { readonly port: number; readonly caPem: string; readonly address?: string };
   readonly tokens: TokenSource;
   readonly role?: string;
+  readonly clientUsers?: ReadonlyMap<string, ClientLogin>;
   readonly database?: string;
   readonly serverName?: string;
   readonly maxSessions?: number;
@@ -29,6 +32,7 @@ export interface TestProxy extends AsyncDisposable {
   readonly port: number;
   readonly server: ProxyServer;
   readonly deps: SessionDeps;
+  readonly tokens: TokenCache;
   readonly log: MemoryLog;
   /** A bare connection to the proxy. */
   dial(): Socket;
@@ -39,6 +43,8 @@ export interface TestProxy extends AsyncDisposable {
 export async function startProxy(options: TestProxyOptions): Promise<TestProxy> {
   const { upstream, serverName = SERVER_NAME } = options;
   const log = createMemoryLog();
+  const tokens = new TokenCache(options.tokens, { fetchTimeoutMs: 10_000 });
+  const identity = new Identity(tokens, options.role);
   const deps: SessionDeps = {
     upstream: {
       get address() {
@@ -48,9 +54,11 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
       trust: { roots: 'the test CA', serverName, secureContext: createSecureContext({ ca: upstream.caPem }) },
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     },
-    tokens: new TokenCache(options.tokens, { fetchTimeoutMs: 10_000 }),
-    role: options.role,
-    policy: { database: options.database },
+    policy: {
+      login: { kind: 'identity', identity },
+      clientUsers: options.clientUsers,
+      database: options.database,
+    },
     registry: new SessionRegistry(options.maxSessions ?? 1_000),
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: options.loginTimeoutMs ?? 20_000,
@@ -61,12 +69,13 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
     port: server.port,
     server,
     deps,
+    tokens,
     log,
     dial: () => connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true }),
     idle: () => until('the last connection to go', () => deps.registry.connectionCount === 0),
     async [Symbol.asyncDispose]() {
       await server.drain(0);
-      deps.tokens.close();
+      tokens.close();
     },
   };
 }

@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Identity } from '../../../src/identity/identity.ts';
+import { TokenCache } from '../../../src/identity/token-cache.ts';
 import {
   decodeStartupPacket,
   type StartupMessage,
   type StartupParameter,
 } from '../../../src/protocol/startup.ts';
-import { encodePlan, planLogin } from '../../../src/proxy/policy.ts';
+import { type ClientLogin, encodePlan, planLogin } from '../../../src/proxy/policy.ts';
+import { TestTokenSource } from '../../support/tokens.ts';
 import { bytesWithoutZero } from '../bytes.ts';
 
 const ROLE = 'alice@contoso.com';
+
+const TOKENS = new TokenCache(new TestTokenSource('a token'), { fetchTimeoutMs: 1_000 });
+const LOGIN: ClientLogin = { kind: 'identity', identity: new Identity(TOKENS, ROLE) };
 
 function startup(...parameters: [name: string, value: string | Buffer][]): StartupMessage {
   return {
@@ -21,7 +27,7 @@ function startup(...parameters: [name: string, value: string | Buffer][]): Start
 
 /** What the server gets to see of a client's startup. */
 function rewrite(message: StartupMessage, database?: string, role = ROLE): StartupMessage {
-  const packet = encodePlan(planLogin(message, { database }), role);
+  const packet = encodePlan(planLogin(message, { login: LOGIN, database }), role);
   const decoded = decodeStartupPacket(packet.subarray(4));
   assert.ok(decoded.kind === 'startup');
   return decoded;
@@ -49,7 +55,7 @@ test('a client that names no database gets the one the server would have given i
 test('the last of several databases and users counts, as in the server', () => {
   const message = startup(['user', 'a'], ['database', 'first'], ['user', 'b'], ['database', 'last']);
   assert.deepEqual(pairs(rewrite(message))[1], ['database', 'last']);
-  const { clientUser } = planLogin(message, {});
+  const { clientUser } = planLogin(message, { login: LOGIN });
   assert.equal(clientUser, 'b');
   assert.deepEqual(pairs(rewrite(startup(['user', 'a'], ['user', 'b'])))[1], ['database', 'b']);
 });
@@ -70,7 +76,7 @@ test('the configured database is for clients that name none', () => {
 
 test('a client that names neither database nor user is refused with 28000 and a hint', () => {
   for (const message of [startup(), startup(['user', '']), startup(['user', 'a'], ['user', ''])]) {
-    assert.throws(() => planLogin(message, {}), {
+    assert.throws(() => planLogin(message, { login: LOGIN }), {
       name: 'ProxyError',
       sqlState: '28000',
       hint: /--database/,
@@ -109,15 +115,15 @@ test('a database that is not UTF-8 keeps its bytes, named or taken from the user
 
 test('the plan names the client and its application for the log', () => {
   const message = startup(['user', 'reporting'], ['application_name', 'x'], ['application_name', 'metabase']);
-  const plan = planLogin(message, {});
+  const plan = planLogin(message, { login: LOGIN });
   assert.equal(plan.clientUser, 'reporting');
   assert.equal(plan.applicationName, 'metabase');
-  const bare = planLogin(startup(['database', 'd']), {});
+  const bare = planLogin(startup(['database', 'd']), { login: LOGIN });
   assert.deepEqual([bare.clientUser, bare.applicationName], ['', '']);
 });
 
 test('a role that makes the packet too long, or breaks it, is refused with 08P01', () => {
-  const plan = planLogin(startup(['user', 'a']), {});
+  const plan = planLogin(startup(['user', 'a']), { login: LOGIN });
   const overhead = encodePlan(plan, '').length;
   assert.equal(encodePlan(plan, 'x'.repeat(10_004 - overhead)).length, 10_004);
   const violation = { name: 'ProxyError', sqlState: '08P01' };

@@ -1,0 +1,94 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Identity } from '../identity/identity.ts';
+import type { AccessToken } from '../identity/token-source.ts';
+import type { SocketReader } from '../socket-reader.ts';
+import { dialUpstream } from '../upstream/dial.ts';
+import { encodePlan, type LoginPlan } from './policy.ts';
+import { explainRefusal } from './server-hints.ts';
+import { logInToServer, ServerRejection } from './server-login.ts';
+import type { SessionDeps } from './session.ts';
+import type { SessionStory } from './session-story.ts';
+
+/** A login under way: what its steps need. */
+export interface Login {
+  readonly client: Socket;
+  readonly reader: SocketReader;
+  readonly plan: LoginPlan;
+  readonly deps: SessionDeps;
+  readonly story: SessionStory;
+  /** Aborts at the login deadline, when the client leaves, and when the proxy stops. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Logs in as one of the proxy's identities. Token first, dial after; a token that the server calls stale
+ * is replaced once, unseen by the client.
+ *
+ * @returns the connection, once the client knows that it is in.
+ * @throws {@link ServerRejection}, ProxyError, the signal's reason.
+ */
+export async function logInAs(identity: Identity, login: Login): Promise<TLSSocket> {
+  const { story, signal } = login;
+  const token = await story.timed('token', untilAborted(identity.tokens.getToken(), signal));
+  try {
+    return await logInWith(token, identity, login);
+  } catch (error) {
+    const fresh = await freshToken(error, token, identity, signal);
+    if (fresh === undefined) throw error;
+    story.retried();
+    return await logInWith(fresh, identity, login);
+  }
+}
+
+async function logInWith(
+  token: AccessToken,
+  identity: Identity,
+  { client, plan, deps, story, signal }: Login,
+): Promise<TLSSocket> {
+  const role = await untilAborted(identity.roleFor(token), signal);
+  const startup = encodePlan(plan, role);
+  story.actsAs(role);
+  const { socket, times } = await dialUpstream(deps.upstream, signal);
+  story.dialled(socket, times);
+  try {
+    const login = logInToServer(socket, { startup, role, token: token.value }, signal);
+    client.write(await story.timed('authentication', login));
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw explainRefusal(error, role, token.claims);
+  }
+}
+
+/** Azure's answers to a token that was good once. */
+const STALE_TOKEN = /access token has expired|error occurred while validating the access token/i;
+
+const INVALID_PASSWORD = '28P01';
+
+/** Another token, if the server's refusal can be a matter of that. A wrong password alone asks nobody for one. */
+async function freshToken(
+  error: unknown,
+  refused: AccessToken,
+  { tokens }: Identity,
+  signal: AbortSignal,
+): Promise<AccessToken | undefined> {
+  if (!(error instanceof ServerRejection)) return undefined;
+  const isStale = STALE_TOKEN.test(error.fields.message);
+  if (!isStale && error.fields.sqlState !== INVALID_PASSWORD) return undefined;
+  try {
+    return await untilAborted(tokens.replacementFor(refused, { fetch: isStale }), signal);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Waits for shared work without binding it to this session. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
