@@ -268,14 +268,22 @@ const FAULTS: readonly ((soak: Soak) => Promise<unknown>)[] = [
   },
   async (soak) => {
     let client = dial(soak);
-    // The network may cut this one too.
-    while (!(await isLoggedIn(client))) client = dial(soak);
-    const { body } = await client.wait('K');
-    process.kill(body.readInt32BE(0), 'SIGKILL');
+    // The network may cut this one too, before or after its login.
+    while (!(await isLoggedIn(client)) || !kill((await client.wait('K')).body.readInt32BE(0)))
+      client = dial(soak);
     await until('the crash', () => client.closed);
     await insist(soak, 'select 1');
   },
 ];
+
+/** Whether the process was there to be killed. */
+function kill(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
+}
 
 async function visit(soak: Soak): Promise<void> {
   while (soak.visits < VISITS) {
