@@ -1,4 +1,5 @@
 import { ProxyError, SqlState } from '../errors.ts';
+import type { Claims } from './claims.ts';
 import type { EntraCredentialName } from './credentials.ts';
 import type { AccessToken, TokenSource } from './token-source.ts';
 
@@ -56,6 +57,11 @@ export class DefaultChain implements TokenSource {
       this.#winner = undefined;
       return this.#walk(signal);
     }
+  }
+
+  /** Asks the credential that the last token is from, and no other. */
+  async fetchManagementClaims(signal: AbortSignal): Promise<Claims | undefined> {
+    return this.#winner?.fetchManagementClaims?.(signal);
   }
 
   async #walk(signal: AbortSignal): Promise<AccessToken> {

@@ -1,24 +1,30 @@
-import { requireRoleName } from './role-name.ts';
+import { ManagementName } from './management-name.ts';
+import { roleNameOf } from './role-name.ts';
 import type { TokenCache } from './token-cache.ts';
-import type { AccessToken } from './token-source.ts';
+import type { AccessToken, TokenSource } from './token-source.ts';
 
 /** Whom the proxy logs in as: the token, and the role that goes with it. */
 export class Identity {
   readonly tokens: TokenCache;
   readonly #role: string | undefined;
+  readonly #managementName: ManagementName;
 
-  /** @param role - undefined to take it from the token. */
-  constructor(tokens: TokenCache, role: string | undefined) {
+  /**
+   * @param role - undefined to take it from the token.
+   * @param source - where the tokens come from: asked for a name too where they have none.
+   */
+  constructor(tokens: TokenCache, role: string | undefined, source?: TokenSource) {
     this.tokens = tokens;
     this.#role = role;
+    this.#managementName = new ManagementName(source);
   }
 
   /**
    * The role to log in as with this token.
    *
-   * @throws ProxyError 28000 if nobody says which.
+   * @throws ProxyError 28000 if nobody says which; 57P03 if it may be found out later.
    */
   async roleFor(token: AccessToken): Promise<string> {
-    return this.#role ?? requireRoleName(token.claims);
+    return this.#role ?? roleNameOf(token.claims) ?? this.#managementName.of(token);
   }
 }

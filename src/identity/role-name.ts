@@ -23,14 +23,13 @@ export function roleNameOf(claims: Claims | undefined): string | undefined {
   );
 }
 
-/** @throws {@link ProxyError} 28000 if the token names nobody. */
-export function requireRoleName(claims: Claims | undefined): string {
-  const name = roleNameOf(claims);
-  if (name !== undefined) return name;
-  throw new ProxyError(SqlState.invalidAuthorization, "the token does not say which role is its owner's", {
+/** What a client is told when no token names a role. */
+export function noRoleName(cause?: unknown): ProxyError {
+  return new ProxyError(SqlState.invalidAuthorization, "the token does not say which role is its owner's", {
     hint:
       'Give the role with --user NAME: the display name of the managed identity, application or group. ' +
       "If there is no such role yet: select * from pgaadauth_create_principal('NAME', false, false), " +
       'in database postgres, as the Entra administrator.',
+    cause,
   });
 }

@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { parseArgsStringToArgv } from 'string-argv';
 import { ProxyError, SqlState } from '../errors.ts';
 import { withoutTokens } from '../redact.ts';
+import { type Outcome, runToEnd } from './child-command.ts';
 import { type AccessToken, createAccessToken, type TokenSource } from './token-source.ts';
 
-const MAX_OUTPUT_LENGTH = 1_048_576;
 const MAX_QUOTED_LENGTH = 500;
 
 /** A token that a command prints: bare, or as the JSON of `az account get-access-token`. */
@@ -13,42 +11,23 @@ export class TokenCommand implements TokenSource {
   readonly name = 'token-command';
   readonly #argv: readonly string[];
 
-  /** @param command - split into arguments as a shell splits words, but never given to a shell. */
+  /** @param command - split into arguments as a shell splits words, but given to a shell only where it names one. */
   constructor(command: string) {
     this.#argv = parseArgsStringToArgv(command);
   }
 
   async fetchToken(signal: AbortSignal): Promise<AccessToken> {
-    const output = (await this.#run(signal)).trim();
-    const now = Date.now();
-    return createAccessToken(...readOutput(output, this.#origin, now));
-  }
-
-  get #origin(): string {
-    return `the token command ${this.#argv[0]}`;
-  }
-
-  async #run(signal: AbortSignal): Promise<string> {
+    const origin = `the token command ${this.#argv[0] ?? ''}`.trim();
+    const outcome = await runToEnd(this.#argv, signal);
     signal.throwIfAborted();
-    try {
-      return await this.#runUntil(signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw commandFailed(this.#origin, error);
-    }
-  }
-
-  async #runUntil(signal: AbortSignal): Promise<string> {
-    const [file = '', ...args] = this.#argv;
-    const running = promisify(execFile)(file, args, { maxBuffer: MAX_OUTPUT_LENGTH, windowsHide: true });
-    const kill = (): void => void running.child.kill('SIGKILL');
-    signal.addEventListener('abort', kill);
-    return running.then(({ stdout }) => stdout).finally(() => signal.removeEventListener('abort', kill));
+    if (outcome.failure !== undefined) throw commandFailed(origin, outcome);
+    return createAccessToken(...readOutput(outcome.stdout.trim(), origin, Date.now()));
   }
 }
 
 type TokenArguments = Parameters<typeof createAccessToken>;
 
+/** Of az's two expiries only `expires_on` counts: the other is a local time without its zone. */
 function readOutput(output: string, origin: string, now: number): TokenArguments {
   if (!output.startsWith('{')) return [output, origin, { now }];
   try {
@@ -60,15 +39,15 @@ function readOutput(output: string, origin: string, now: number): TokenArguments
   }
 }
 
-function commandFailed(origin: string, error: unknown): ProxyError {
-  const { code, signal, stderr } = error as { code?: number | string; signal?: string; stderr?: string };
-  const how = typeof code === 'number' ? `exit status ${code}` : (code ?? signal ?? 'unknown reason');
-  const said = withoutTokens((stderr ?? '').trim()).slice(0, MAX_QUOTED_LENGTH);
+function commandFailed(origin: string, { failure, stderr }: Outcome): ProxyError {
+  const said = withoutTokens(stderr.trim()).slice(0, MAX_QUOTED_LENGTH);
   return new ProxyError(
     SqlState.invalidAuthorization,
-    `${origin} failed (${how})${said === '' ? '' : `: ${said}`}`,
+    `${origin} failed (${failure})${said === '' ? '' : `: ${said}`}`,
     {
-      hint: 'Run it by hand, as the user that the proxy runs as; --token-command is not given to a shell.',
+      hint:
+        'Run it by hand, as the user that the proxy runs as; ' +
+        "--token-command is given to no shell unless it names one: sh -c '...'.",
     },
   );
 }

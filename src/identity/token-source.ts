@@ -25,6 +25,14 @@ export interface TokenSource {
    * @throws {@link ProxyError} 28000 if there is no usable credential, 57P03 if it may work later.
    */
   fetchToken(signal: AbortSignal): Promise<AccessToken>;
+  /**
+   * Gets a token for Azure Resource Manager from the same credential, and gives only what it says of its
+   * owner: it opens more doors than any database and is of no other use here.
+   *
+   * @returns undefined if it is not a JWT.
+   * @throws as {@link fetchToken} does.
+   */
+  fetchManagementClaims?(signal: AbortSignal): Promise<Claims | undefined>;
 }
 
 /** How long a token without any expiry is trusted before its source is asked again, in milliseconds. */

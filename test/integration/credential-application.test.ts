@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { chmod } from 'node:fs/promises';
 import { after, test } from 'node:test';
 import {
   APPLICATION,
@@ -66,6 +67,37 @@ test('client-certificate: an application logs in with its certificate', async ()
   }
   await using proxy = await bench.startProxy(flags, { AZURE_CLIENT_CERTIFICATE_PATH: file });
   assert.equal(await proxy.whoAmI(), TEST_ROLE);
+});
+
+test('client-secret, client-certificate: a file that others may read is refused, and taken after chmod 600', {
+  skip: process.platform === 'win32' && 'Windows has no modes',
+}, async () => {
+  await using entra = await bench.startEntra();
+  const { cert, key } = await selfSigned('app.example.com', 'RSA');
+  for (const [kind, content] of [
+    ['client-secret', APPLICATION.AZURE_CLIENT_SECRET],
+    ['client-certificate', `${key}\n${cert}\n`],
+  ] as const) {
+    const file = await bench.files.write(`shared-${kind}`, content);
+    await chmod(file, 0o644);
+    const flags = ['--credential', kind, `--${kind}-file`, file, ...IDS, ...entraFlags(entra)];
+    await using proxy = await bench.startProxy(flags);
+    const { code, message, hint } = await refusedLogin(proxy.port);
+    assert.equal(code, '28000');
+    assert.match(message, new RegExp(`the ${kind.replace('-', ' ')} file ${file}: its mode is 0644`));
+    assert.match(hint ?? '', new RegExp(`^Run chmod 600 ${file};`));
+    await chmod(file, 0o600);
+    await until('a login', () => proxy.letsIn());
+  }
+});
+
+test('client-certificate: a client is told which file is missing', async () => {
+  const flags = ['--credential', 'client-certificate', '--client-certificate-file', '/nowhere/pem', ...IDS];
+  await using proxy = await bench.startProxy(flags);
+  const { code, message, hint } = await refusedLogin(proxy.port);
+  assert.equal(code, '28000');
+  assert.match(message, /cannot read the client certificate file \/nowhere\/pem: ENOENT/);
+  assert.match(hint ?? '', /--client-certificate-file/);
 });
 
 test('client-certificate: a client is told of a certificate that cannot be used', async () => {

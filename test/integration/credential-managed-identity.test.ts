@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { CLIENT_ID, startCredentialBench } from '../support/credentials.ts';
-import { startAppService, startImds } from '../support/imds.ts';
+import { createArcKeys, startAppService, startArc, startImds } from '../support/imds.ts';
 import { refusedLogin } from '../support/raw-client.ts';
 import { TEST_ROLE } from '../support/tokens.ts';
 
@@ -74,3 +76,34 @@ for (const [which, flags, clientId] of [
     assert.deepEqual(others, []);
   });
 }
+
+for (const [which, flags, clientId] of [
+  ['its own identity', [], {}],
+  ['the identity that --client-id picks', ['--client-id', CLIENT_ID], { client_id: CLIENT_ID }],
+] as const) {
+  test(`managed-identity: a machine with Azure Arc's agent logs in as ${which}, showing the agent's key`, async (t) => {
+    await using keys = await createArcKeys();
+    if (keys === undefined) return t.skip('no leave to write the keys that the agent of Azure Arc would');
+    const key = { name: 'a1b2c3.key', value: bench.keepSecret('a-key-of-the-agent-which-changes-each-time') };
+    await writeFile(join(keys.path, key.name), key.value, { mode: 0o600 });
+    await using arc = await startArc(options, key);
+    await using proxy = await bench.startProxy([...FLAGS, ...flags], arc.env);
+    assert.equal(await proxy.whoAmI(), TEST_ROLE);
+    const query = { 'api-version': '2020-06-01', resource: RESOURCE, ...clientId };
+    const asked = arc.requests.map((request) => [request.query, request.headers.authorization]);
+    assert.deepEqual(asked, [
+      [query, undefined],
+      [query, `Basic ${key.value}`],
+    ]);
+  });
+}
+
+test("managed-identity: a client is told when the key of Azure Arc's agent may not be read", async (t) => {
+  await using keys = await createArcKeys();
+  if (keys === undefined) return t.skip('no leave to write the keys that the agent of Azure Arc would');
+  await using arc = await startArc(options, { name: 'absent.key', value: 'x' });
+  await using proxy = await bench.startProxy(FLAGS, arc.env);
+  const { code, message } = await refusedLogin(proxy.port);
+  assert.equal(code, '28000');
+  assert.match(message, /unable_to_read_secret_file/);
+});

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { startCredentialBench } from '../support/credentials.ts';
 import { refusedLogin } from '../support/raw-client.ts';
@@ -44,7 +46,7 @@ test('token-command: a client is told when there is no such command, and when it
   const notFound = await refusedLogin(none.port);
   assert.deepEqual(
     [notFound.code, notFound.message],
-    ['28000', 'the token command /nonexistent/get-token failed (ENOENT)'],
+    ['28000', 'the token command /nonexistent/get-token failed (ENOENT: there is no such program)'],
   );
   await using silent = await bench.startProxy(await flags('silent', 'exit 0'));
   const empty = await refusedLogin(silent.port);
@@ -52,4 +54,36 @@ test('token-command: a client is told when there is no such command, and when it
     [empty.code, empty.message],
     ['28000', 'the token command sh gave no usable token: it is empty'],
   );
+});
+
+test('token-command: a shell with its pipes and quotes is had by naming it', async () => {
+  const json = JSON.stringify({ accessToken: await bench.issueToken() });
+  const path = await bench.files.write('az.json', json);
+  const command = `sh -c 'cat "${path}" | sed "s/.*:.//" | tr -d "}\\""'`;
+  await using proxy = await bench.startProxy(['--credential', 'token-command', '--token-command', command]);
+  assert.equal(await proxy.whoAmI(), TEST_ROLE);
+});
+
+test('token-command: a token on standard output does not count when the command fails', async () => {
+  const script = `echo '${await bench.issueToken()}'; echo 'cannot renew' >&2; exit 1`;
+  await using proxy = await bench.startProxy(await flags('half', script));
+  const { code, message } = await refusedLogin(proxy.port);
+  assert.deepEqual([code, message], ['28000', 'the token command sh failed (exit status 1): cannot renew']);
+});
+
+test('token-command: one that is running when the proxy stops ends with it, and what it started', async () => {
+  const listener = createServer().listen(0, '127.0.0.1');
+  after(() => listener.close());
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const connected = once(listener, 'connection') as Promise<[Socket]>;
+  const connect = `require("net").connect(${port}, "127.0.0.1")`;
+  // A command behind it keeps the shell from becoming the program.
+  const script = `'${process.execPath}' -e '${connect}'; echo done`;
+  await using proxy = await bench.startProxy(await flags('endless', script));
+  const [connection] = await connected;
+  const ended = once(connection.on('error', () => {}).resume(), 'close');
+  proxy.program.child.kill('SIGTERM');
+  assert.equal((await proxy.program.exit).code, 0);
+  await ended;
 });

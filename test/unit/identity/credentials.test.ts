@@ -8,6 +8,7 @@ import { jwt, temporaryDirectory } from '../tokens.ts';
 const { signal } = new AbortController();
 const SETTINGS = {
   scope: 'api://x/.default',
+  managementScope: 'api://y/.default',
   disableInstanceDiscovery: false,
   tellUser: () => {},
   onChosen: () => {},
@@ -23,7 +24,7 @@ test('the file and the command are the ones from the settings', async () => {
   await using directory = await temporaryDirectory();
   const value = jwt({ exp: 2_000_000_000 });
   const tokenFile = join(directory.path, 'token');
-  await writeFile(tokenFile, value);
+  await writeFile(tokenFile, value, { mode: 0o600 });
   const fromFile = createTokenSource({ ...SETTINGS, credential: 'token-file', tokenFile });
   assert.equal((await fromFile.fetchToken(signal)).value, value);
   const tokenCommand = `"${process.execPath}" -p "'${value}'"`;

@@ -41,6 +41,10 @@ function createChain(answers: Record<string, Answer>) {
         if (answer instanceof Error) throw answer;
         return answer;
       },
+      fetchManagementClaims: async () => {
+        asked.push(`${name}, for management`);
+        return { upn: name };
+      },
     }),
     (winner, passedOver) => {
       chosen.push([winner, ...passedOver.map(({ name, reason }) => `${name}: ${reason}`)].join(' | '));
@@ -92,6 +96,14 @@ test('when the one that worked is gone, the others are tried again; when it only
   assert.equal((await chain.fetchToken(signal)).value, 'other');
   assert.equal(chain.name, 'default: azure-developer-cli');
   assert.equal(asked.filter((name) => name === 'environment').length, 2);
+});
+
+test('a name is asked of the one that worked and of no other; before that, of nobody', async () => {
+  const { chain, asked } = createChain({ environment: token('t') });
+  assert.equal(await chain.fetchManagementClaims(signal), undefined);
+  await chain.fetchToken(signal);
+  assert.deepEqual(await chain.fetchManagementClaims(signal), { upn: 'environment' });
+  assert.deepEqual(asked, ['environment', 'environment, for management']);
 });
 
 test('when none works, all are named with their reasons', async () => {

@@ -7,13 +7,17 @@ import { jwt, temporaryDirectory } from '../tokens.ts';
 
 const { signal } = new AbortController();
 
+function writePrivate(path: string, text: string): Promise<void> {
+  return writeFile(path, text, { mode: 0o600 });
+}
+
 test('the token is read without the white space around it, anew each time', async () => {
   await using directory = await temporaryDirectory();
   const path = join(directory.path, 'token');
   const source = new TokenFile(path);
   for (const exp of [2_000_000_000, 2_000_000_001]) {
     const value = jwt({ exp });
-    await writeFile(path, `\n ${value} \r\n`);
+    await writePrivate(path, `\n ${value} \r\n`);
     const token = await source.fetchToken(signal);
     assert.equal(token.value, value);
     assert.equal(token.expiresAt, exp * 1000);
@@ -23,7 +27,7 @@ test('the token is read without the white space around it, anew each time', asyn
 test('the file asks to be read again in seconds', async () => {
   await using directory = await temporaryDirectory();
   const path = join(directory.path, 'token');
-  await writeFile(path, jwt({ exp: 2_000_000_000 }));
+  await writePrivate(path, jwt({ exp: 2_000_000_000 }));
   const before = Date.now();
   const { refreshAt = 0 } = await new TokenFile(path).fetchToken(signal);
   assert.ok(refreshAt >= before + 5_000 && refreshAt <= Date.now() + 5_000);
@@ -53,7 +57,7 @@ test('a file that holds no token is refused with 28000, and not quoted', async (
     ['canary'.repeat(2_000_000), /it is longer than/],
   ];
   for (const [text, problem] of contents) {
-    await writeFile(path, text);
+    await writePrivate(path, text);
     await assert.rejects(new TokenFile(path).fetchToken(signal), (error: Error) => {
       assert.match(error.message, problem);
       assert.doesNotMatch(error.message, /canary/);
@@ -66,16 +70,16 @@ test('the longest token a server takes is read whole, one byte more is refused',
   await using directory = await temporaryDirectory();
   const path = join(directory.path, 'token');
   const longest = 'x'.repeat(65_530);
-  await writeFile(path, `${longest}\r\n`);
+  await writePrivate(path, `${longest}\r\n`);
   assert.equal((await new TokenFile(path).fetchToken(signal)).value, longest);
-  await writeFile(path, `${longest}x\r\n`);
+  await writePrivate(path, `${longest}x\r\n`);
   await assert.rejects(new TokenFile(path).fetchToken(signal), /longer than/);
 });
 
 test('a read that was given up rejects with the reason', async () => {
   await using directory = await temporaryDirectory();
   const path = join(directory.path, 'token');
-  await writeFile(path, jwt({}));
+  await writePrivate(path, jwt({}));
   const reason = new Error('too late');
   await assert.rejects(
     new TokenFile(path).fetchToken(AbortSignal.abort(reason)),
