@@ -6,23 +6,27 @@ import { UsageError } from '../errors.ts';
 /** Names that DESIGN reserves: a server so called needs its full name. */
 const LATER_COMMANDS = new Set(['check', 'exec', 'connect', 'token', 'wait', 'shutdown']);
 
-const USAGE = `pg-entra-proxy [run] <server> [flags]   run the proxy
-pg-entra-proxy demo [--once] [--port N]  try it: everything on this machine
+const USAGE = `pg-entra-proxy [run] <server...> [flags]  run the proxy
+pg-entra-proxy [run] --config FILE        the same, from a YAML file
+pg-entra-proxy demo [--once] [--port N]   try it: everything on this machine
 
 Listens on localhost:6432 for any PostgreSQL client, without a password, and logs in to Azure
 Database for PostgreSQL with a Microsoft Entra token, over verified TLS.
 
 <server> is myserver (completed to myserver.postgres.database.azure.com), a full host name,
-or either with :port.`;
+or either with :port. Of several, each can have its own settings as a query
+('myserver?port=6433&user=report'); those without a port of their own count up from --port.`;
 
 const EPILOGUE = `Each flag can be given as an environment variable too: PGEP_ and the flag in upper
-snake case, such as PGEP_PORT. A flag wins. Durations take units: 500ms, 30s, 5m.
+snake case, such as PGEP_PORT, and as a key of the file. The flag wins, then the environment.
+Durations take units: 500ms, 30s, 5m.
 
 Examples:
   az login && pg-entra-proxy myserver
   pg-entra-proxy myserver --credential managed-identity --user my-vm
   pg-entra-proxy myserver --user "Reporting Group" --port 6433
   pg-entra-proxy myserver --upstream-address 10.0.0.5
+  pg-entra-proxy orders 'reports?port=6500&user=Reporting Group'
 
 Exit status: 0 done, 1 runtime failure, 2 bad usage or configuration.`;
 

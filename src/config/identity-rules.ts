@@ -1,4 +1,5 @@
 import { CREDENTIALS, type CredentialName } from '../identity/credentials.ts';
+import type { Layer } from './layers.ts';
 import type { SettingName, Settings } from './settings.ts';
 
 const ENTRA = CREDENTIALS.filter((name) => name !== 'token-file' && name !== 'token-command');
@@ -55,30 +56,27 @@ const NEEDS_SETTING: Readonly<Partial<Record<CredentialName, readonly (readonly 
   };
 
 /** Identity settings that contradict each other, are missing, or would do nothing. */
-export function identityProblems(
-  { credential }: Settings,
-  given: ReadonlySet<SettingName>,
-  env: NodeJS.ProcessEnv,
-): string[] {
+export function identityProblems({ credential }: Settings, given: Layer, env: NodeJS.ProcessEnv): string[] {
   // One that could not be read is a problem already told.
   if (credential === undefined) return [];
   return [...unused(credential, given), ...missing(credential, given, env), ...ambiguous(given)];
 }
 
-function unused(credential: CredentialName, given: ReadonlySet<SettingName>): string[] {
-  return Object.entries(NEEDS_CREDENTIAL)
-    .filter(([name, needed]) => given.has(name as SettingName) && !needed.includes(credential))
-    .map(
-      ([name, needed]) =>
-        `--${name} does nothing with --credential ${credential}: it goes with ${needed.join(', ')}`,
-    );
+/** Whether a credential looks at a setting. */
+export function worksWith(name: SettingName, credential: CredentialName): boolean {
+  return NEEDS_CREDENTIAL[name]?.includes(credential) ?? true;
 }
 
-function missing(
-  credential: CredentialName,
-  given: ReadonlySet<SettingName>,
-  env: NodeJS.ProcessEnv,
-): string[] {
+function unused(credential: CredentialName, given: Layer): string[] {
+  return [...given]
+    .filter(([name]) => !worksWith(name, credential))
+    .map(([name, { origin }]) => {
+      const needed = NEEDS_CREDENTIAL[name]?.join(', ');
+      return `${origin} does nothing with --credential ${credential}: it goes with ${needed}`;
+    });
+}
+
+function missing(credential: CredentialName, given: Layer, env: NodeJS.ProcessEnv): string[] {
   return (NEEDS_SETTING[credential] ?? [])
     .filter(([name, variable]) => !given.has(name) && (variable === undefined || !env[variable]))
     .map(([name, variable]) => {
@@ -87,7 +85,7 @@ function missing(
     });
 }
 
-function ambiguous(given: ReadonlySet<SettingName>): string[] {
+function ambiguous(given: Layer): string[] {
   const ids = (['client-id', 'object-id', 'resource-id'] as const).filter((name) => given.has(name));
   if (ids.length < 2) return [];
   return [`--${ids.join(' and --')} name the same identity in different ways: give one of them`];

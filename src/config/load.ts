@@ -1,73 +1,153 @@
 import { UsageError } from '../errors.ts';
+import { type ClientUser, resolveClientUser } from './client-users.ts';
 import { CLOUDS, type Cloud } from './clouds.ts';
+import { type FileConfig, type FileServer, NO_FILE, readConfigFile } from './file.ts';
 import { identityProblems } from './identity-rules.ts';
+import { type Given, type Layer, merge, resolve } from './layers.ts';
 import { parseServer, type ServerArgument } from './parsers.ts';
 import { PRESETS, type Preset } from './presets.ts';
-import { SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
+import { readServerArgument } from './server-argument.ts';
+import { SETTING_NAMES, SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
 
 /** What a command line parser hands over: flag to text, without anything made of it yet. */
 export type RawFlags = Readonly<Record<string, unknown>>;
 
 export interface Config {
-  readonly server: ServerArgument;
+  /** Those of the whole program count; the rest are what servers have that say nothing else. */
   readonly settings: Settings;
-  readonly cloud: Cloud;
-  readonly preset: Preset;
-  /** Which settings somebody gave, by flag or environment. */
-  readonly given: ReadonlySet<SettingName>;
+  readonly servers: readonly ServerConfig[];
   /** What is odd but harmless. */
   readonly warnings: readonly string[];
 }
 
+/** One server, and all that is said of it. */
+export interface ServerConfig {
+  readonly server: ServerArgument;
+  readonly settings: Settings;
+  /** Who gave the settings that are not defaults. */
+  readonly given: Layer;
+  readonly cloud: Cloud;
+  readonly preset: Preset;
+  /** By the user name that a client gives. */
+  readonly clientUsers: ReadonlyMap<string, ClientUser>;
+}
+
+/** A server as it is said, in the order of precedence. */
+interface ServerSource {
+  readonly server: Given;
+  readonly given: Layer;
+  /** Whether the local port is this server's own, rather than what all count up from. */
+  readonly hasOwnPort: boolean;
+  readonly clientUsers: FileConfig['clientUsers'];
+}
+
 const ENV_PREFIX = 'PGEP_';
 
-const NAMES = Object.keys(SETTINGS) as SettingName[];
+/** The highest TCP port. */
+const MAX_PORT = 65_535;
 
 /**
  * The configuration of `run`: flag before environment (`PGEP_` and the flag in upper snake case) before
- * default.
+ * file before default. A server's own query on the command line goes before flags, which are for all.
  *
+ * @param servers - `name`, `name:port`, each with `?setting=value&...` or not.
  * @throws {@link UsageError} with every problem there is.
  */
 export function loadConfig(servers: readonly string[], flags: RawFlags, env: NodeJS.ProcessEnv): Config {
-  const problems = unknownFlags(flags);
-  const given = new Set<SettingName>();
-  const values: Record<string, unknown> = {};
-  for (const name of NAMES) {
-    try {
-      values[name] = readSetting(name, flags[name], env[envName(name)], given);
-    } catch (error) {
-      const origin = flags[name] === undefined ? envName(name) : `--${name}`;
-      problems.push(`${origin} ${(error as Error).message}`);
-    }
-  }
-  const settings = values as unknown as Settings;
+  const problems = new Set<string>();
+  const said = merge(readFlags(flags, problems), readEnvironment(env));
+  const path = said.get('config')?.text;
+  const file = path === undefined ? NO_FILE : readConfigFile(path, problems);
+  const { settings } = resolve(merge(said, file.layer), problems);
+  if (servers.length > 0 && file.servers.length > 0)
+    problems.add(`servers are given on the command line and in ${path}: give them in one place`);
+  const sources = [
+    ...servers.map((text) => fromArgument(text, said, file, problems)),
+    ...file.servers.map((server) => fromFile(server, said, file)),
+  ];
+  // A file that has problems may well name one.
+  if (sources.length === 0 && file.isUsable)
+    problems.add('which server? Give its name: pg-entra-proxy myserver');
+  const loaded = countPorts(sources, settings.port, problems).map((source) =>
+    loadServer(source, env, problems),
+  );
+  if (problems.size > 0) throw new UsageError([...problems]);
+  return { settings, servers: loaded, warnings: unknownVariables(env) };
+}
+
+function fromArgument(text: string, said: Layer, file: FileConfig, problems: Set<string>): ServerSource {
+  const { server, layer } = readServerArgument(text, problems);
+  const given = merge(layer, said, file.layer);
+  return { server, given, hasOwnPort: layer.has('port'), clientUsers: file.clientUsers };
+}
+
+function fromFile({ server, layer, clientUsers }: FileServer, said: Layer, file: FileConfig): ServerSource {
+  return {
+    server,
+    given: merge(said, layer, file.layer),
+    hasOwnPort: layer.has('port') && !said.has('port'),
+    clientUsers: new Map([...file.clientUsers, ...clientUsers]),
+  };
+}
+
+/** Gives the servers that have no local port of their own the first one, the next, and so on; 0 is any. */
+function countPorts(
+  sources: readonly ServerSource[],
+  first: number | undefined,
+  problems: Set<string>,
+): ServerSource[] {
+  let next = first ?? 0;
+  return sources.map((source) => {
+    if (source.hasOwnPort) return source;
+    if (next > MAX_PORT) problems.add(`${source.server.text}: no port is left from ${first} on`);
+    const text = String(Math.min(next, MAX_PORT));
+    if (next > 0) next += 1;
+    const origin = source.given.get('port')?.origin ?? 'port';
+    return { ...source, given: merge(new Map([['port', { text, origin }]]), source.given) };
+  });
+}
+
+function loadServer(source: ServerSource, env: NodeJS.ProcessEnv, problems: Set<string>): ServerConfig {
+  const { settings, given } = resolve(source.given, problems);
   // Where the cloud itself is a problem, any will do to find the others.
   const cloud = CLOUDS[settings.cloud ?? 'public'];
   const preset: Preset = PRESETS[settings.preset ?? 'azure'];
-  const server = readServer(servers, preset.isAzure ? cloud.hostSuffix : undefined, problems);
-  problems.push(...identityProblems(settings, given, env), ...portProblems(settings, given, server));
-  if (!preset.isAzure) problems.push(...foreignServerProblems(settings, given));
-  if (problems.length > 0 || server === undefined) throw new UsageError(problems);
-  return { server, settings, cloud, preset, given, warnings: unknownVariables(env) };
+  const server = readServer(source.server, preset.isAzure ? cloud.hostSuffix : undefined, problems);
+  const found = [
+    ...identityProblems(settings, given, env),
+    ...portProblems(given, server),
+    ...(preset.isAzure ? [] : foreignServerProblems(settings, given)),
+  ];
+  for (const problem of found) problems.add(problem);
+  const clientUsers = [...source.clientUsers].map(
+    ([name, user]) => [name, resolveClientUser(user, given, env, problems)] as const,
+  );
+  return { server, settings, given, cloud, preset, clientUsers: new Map(clientUsers) };
 }
 
-function envName(name: SettingName): string {
-  return ENV_PREFIX + name.toUpperCase().replaceAll('-', '_');
+function readServer(
+  { text, origin }: Given,
+  hostSuffix: string | undefined,
+  problems: Set<string>,
+): ServerArgument {
+  try {
+    return parseServer(text, hostSuffix);
+  } catch (error) {
+    problems.add(`${origin} ${(error as Error).message}`);
+    return { host: text };
+  }
 }
 
-function readSetting(
-  name: SettingName,
-  raw: unknown,
-  env: string | undefined,
-  given: Set<SettingName>,
-): unknown {
-  const setting: Setting<unknown> = SETTINGS[name];
-  if (Array.isArray(raw)) throw new Error('is given more than once');
-  const text = raw === undefined ? env : flagText(raw, setting);
-  if (text !== undefined) given.add(name);
-  const effective = text ?? setting.default;
-  return effective === undefined ? undefined : setting.parse(effective);
+function readFlags(flags: RawFlags, problems: Set<string>): Layer {
+  const layer = new Map<SettingName, Given>();
+  for (const [flag, value] of Object.entries(flags)) {
+    const origin = `${flag.length === 1 ? '-' : '--'}${flag}`;
+    const name = SETTING_NAMES.find((one) => one === flag);
+    if (name === undefined) problems.add(`${origin} is not a flag of pg-entra-proxy`);
+    else if (Array.isArray(value)) problems.add(`${origin} is given more than once`);
+    else layer.set(name, { text: flagText(value, SETTINGS[name]), origin });
+  }
+  return layer;
 }
 
 /** A flag's text; one without a value, which parsers give as a boolean, is empty unless it is a switch. */
@@ -76,28 +156,26 @@ function flagText(raw: unknown, { isSwitch }: Setting<unknown>): string {
   return String(raw);
 }
 
-function readServer(
-  servers: readonly string[],
-  hostSuffix: string | undefined,
-  problems: string[],
-): ServerArgument | undefined {
-  const [server, ...others] = servers;
-  if (server === undefined) {
-    problems.push('which server? Give its name: pg-entra-proxy myserver');
-    return undefined;
-  }
-  if (others.length > 0)
-    problems.push(`one server at a time in this version, not also "${others.join('", "')}"`);
-  try {
-    return parseServer(server, hostSuffix);
-  } catch (error) {
-    problems.push(`<server> ${(error as Error).message}`);
-    return undefined;
-  }
+function readEnvironment(env: NodeJS.ProcessEnv): Layer {
+  const variables = SETTING_NAMES.map((name) => [name, env[envName(name)], envName(name)] as const);
+  return new Map(
+    variables.flatMap(([name, text, origin]) => (text === undefined ? [] : [[name, { text, origin }]])),
+  );
+}
+
+function envName(name: SettingName): string {
+  return ENV_PREFIX + name.toUpperCase().replaceAll('-', '_');
+}
+
+function unknownVariables(env: NodeJS.ProcessEnv): string[] {
+  const known = new Set(SETTING_NAMES.map(envName));
+  return Object.keys(env)
+    .filter((name) => name.startsWith(ENV_PREFIX) && !known.has(name))
+    .map((name) => `the environment variable ${name} is not a setting of pg-entra-proxy`);
 }
 
 /** What is known of Azure's servers, and has to be said of others. */
-function foreignServerProblems({ preset, credential }: Settings, given: ReadonlySet<SettingName>): string[] {
+function foreignServerProblems({ preset, credential }: Settings, given: Layer): string[] {
   const problems: string[] = [];
   if (!given.has('ca'))
     problems.push(`--preset ${preset} needs --ca: the PEM file of the server's CA, or system`);
@@ -107,25 +185,8 @@ function foreignServerProblems({ preset, credential }: Settings, given: Readonly
   return problems;
 }
 
-function portProblems(
-  settings: Settings,
-  given: ReadonlySet<SettingName>,
-  server: ServerArgument | undefined,
-): string[] {
-  const port = settings['upstream-port'];
-  if (server?.port === undefined || !given.has('upstream-port') || server.port === port) return [];
-  return [`the server's port is given twice: :${server.port} and --upstream-port ${port}`];
-}
-
-function unknownFlags(flags: RawFlags): string[] {
-  return Object.keys(flags)
-    .filter((name) => !Object.hasOwn(SETTINGS, name))
-    .map((name) => `${name.length === 1 ? '-' : '--'}${name} is not a flag of pg-entra-proxy`);
-}
-
-function unknownVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set(NAMES.map(envName));
-  return Object.keys(env)
-    .filter((name) => name.startsWith(ENV_PREFIX) && !known.has(name))
-    .map((name) => `the environment variable ${name} is not a setting of pg-entra-proxy`);
+function portProblems(given: Layer, { port }: ServerArgument): string[] {
+  const other = given.get('upstream-port');
+  if (port === undefined || other === undefined || other.text === String(port)) return [];
+  return [`the server's port is given twice: :${port} and ${other.origin} ${other.text}`];
 }

@@ -1,7 +1,16 @@
 import { isIP } from 'node:net';
 
 /** Turns a setting's text into its value; throws an Error whose message completes "--flag ...". */
-export type Parser<T> = (text: string) => T;
+export interface Parser<T> {
+  (text: string): T;
+  /** What it takes, as JSON Schema says it; absent for any text. */
+  readonly json?: JsonType;
+}
+
+/** A JSON Schema of one value. */
+export type JsonType = Readonly<Record<string, unknown>>;
+
+const DURATION: JsonType = { type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h)|0)$' };
 
 const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
@@ -9,7 +18,7 @@ const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const MAX_DURATION_MS = 2_147_483_647;
 
 /** `500ms`, `30s`, `5m`, `1h` or `0`, as milliseconds. */
-export function parseDuration(text: string): number {
+function durationOf(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   const milliseconds = text === '0' ? 0 : Number(match?.[1]) * UNITS_MS[match?.[2] as keyof typeof UNITS_MS];
   if (Number.isNaN(milliseconds)) throw new Error(`takes a duration such as 500ms, 30s or 5m, not "${text}"`);
@@ -17,29 +26,48 @@ export function parseDuration(text: string): number {
   return milliseconds;
 }
 
+export const parseDuration: Parser<number> = Object.assign(durationOf, { json: DURATION });
+
 /** A duration that something can be done in. */
-export function parseTimeout(text: string): number {
-  const milliseconds = parseDuration(text);
-  if (milliseconds < 1) throw new Error('takes a duration above 0');
-  return milliseconds;
-}
+export const parseTimeout: Parser<number> = Object.assign(
+  (text: string): number => {
+    const milliseconds = durationOf(text);
+    if (milliseconds < 1) throw new Error('takes a duration above 0');
+    return milliseconds;
+  },
+  { json: DURATION },
+);
 
 export function parseInteger(min: number, max: number): Parser<number> {
-  return (text) => {
+  const parse = (text: string): number => {
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
     if (!(value >= min && value <= max))
       throw new Error(`takes a whole number from ${min} to ${max}, not "${text}"`);
     return value;
   };
+  return Object.assign(parse, { json: { type: 'integer', minimum: min, maximum: max } });
 }
 
 export function parseChoice<T extends string>(choices: readonly T[]): Parser<T> {
-  return (text) => {
+  const parse = (text: string): T => {
     const choice = choices.find((one) => one === text);
     if (choice === undefined) throw new Error(`takes one of ${choices.join(', ')}, not "${text}"`);
     return choice;
   };
+  // YAML has 1.2 for a number.
+  const numbers = choices.filter((choice) => String(Number(choice)) === choice).map(Number);
+  return Object.assign(parse, { json: { enum: [...choices, ...numbers] } });
 }
+
+/** On or off, in the usual words. */
+export const parseSwitch: Parser<boolean> = Object.assign(
+  (text: string): boolean => {
+    if (['true', '1', 'yes', 'on'].includes(text)) return true;
+    if (['false', '0', 'no', 'off', ''].includes(text)) return false;
+    throw new Error(`takes true or false, not "${text}"`);
+  },
+  { json: { type: 'boolean' } },
+);
 
 export function parseText(text: string): string {
   if (text === '') throw new Error('needs a value');

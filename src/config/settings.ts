@@ -10,6 +10,7 @@ import {
   parseHttpsUrl,
   parseInteger,
   parseLoopback,
+  parseSwitch,
   parseText,
   parseTimeout,
 } from './parsers.ts';
@@ -32,7 +33,7 @@ interface DefaultedSetting<T> extends Setting<T> {
   readonly default: string;
 }
 
-const flag = { parse: (text: string) => parseSwitch(text), default: 'false', isSwitch: true } as const;
+const flag = { parse: parseSwitch, default: 'false', isSwitch: true } as const;
 
 /** Every setting of `run`, declared once. */
 export const SETTINGS = {
@@ -107,7 +108,7 @@ export const SETTINGS = {
   'token-file': { group: 'Identity', help: 'a file that something else keeps a token in', parse: parseText },
   'token-command': {
     group: 'Identity',
-    help: "a command (given to no shell) that prints a token, or az's JSON",
+    help: "a command that prints a token, or az's JSON; no shell unless it names one: sh -c '...'",
     parse: parseText,
   },
   scope: {
@@ -176,6 +177,11 @@ export const SETTINGS = {
     default: '30s',
   },
   'fail-fast': { group: 'Life', help: 'exit if the first token or a test login fails', ...flag },
+  config: {
+    group: 'Output',
+    help: 'a YAML file with settings, servers and client users',
+    parse: parseText,
+  },
   'log-level': {
     group: 'Output',
     help: `least important level to log: ${LOG_LEVELS.join(', ')}`,
@@ -191,6 +197,18 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** Settings of one server; the others are the program's. */
+export const SERVER_SETTING_NAMES = SETTING_NAMES.filter((name) =>
+  ['Listen', 'Identity', 'Upstream'].includes(SETTINGS[name].group),
+);
+
+/** What an identity is made of; the cloud is the server's. */
+export const IDENTITY_SETTING_NAMES = SETTING_NAMES.filter(
+  (name) => SETTINGS[name].group === 'Identity' && name !== 'cloud',
+);
+
 /** The values, each of the type that its parser gives; undefined only where there is no default. */
 export type Settings = {
   readonly [K in SettingName]: (typeof SETTINGS)[K] extends DefaultedSetting<infer T>
@@ -199,12 +217,6 @@ export type Settings = {
       ? T | undefined
       : never;
 };
-
-function parseSwitch(text: string): boolean {
-  if (['true', '1', 'yes', 'on'].includes(text)) return true;
-  if (['false', '0', 'no', 'off', ''].includes(text)) return false;
-  throw new Error(`takes true or false, not "${text}"`);
-}
 
 /** Reads the roots once, so that a bad file is told with everything else that is wrong. */
 function parseRoots(text: string): string {

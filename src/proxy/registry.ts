@@ -18,17 +18,10 @@ export class SessionRegistry {
   readonly #connections = new Set<LiveSession>();
   readonly #sessions = new Set<LiveSession>();
   #draining = false;
-  #lastId = 0;
   #empty: PromiseWithResolvers<void> | undefined;
 
   constructor(maxSessions: number) {
     this.#maxSessions = maxSessions;
-  }
-
-  /** A number that names one connection in the log. */
-  nextId(): number {
-    this.#lastId += 1;
-    return this.#lastId;
   }
 
   get connectionCount(): number {

@@ -50,6 +50,14 @@ export class SessionStory {
     this.#login.applicationName = printable(applicationName);
   }
 
+  /** Says that the user which the client names counts for nothing: what most clients name is a made-up one. */
+  ignoredUser(log: Logger): void {
+    const { clientUser } = this.#login;
+    if (clientUser === '') return;
+    const fields = { event: 'client-user', sessionId: this.#sessionId, clientUser };
+    log.debug(fields, `${this.#name} names user "${clientUser}", which is ignored`);
+  }
+
   actsAs(role: string): void {
     this.#login.role = printable(role);
   }

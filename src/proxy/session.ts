@@ -22,6 +22,8 @@ export interface SessionDeps {
   readonly upstream: Upstream;
   readonly policy: Policy;
   readonly registry: SessionRegistry;
+  /** A number that names one connection in the log. */
+  readonly nextSessionId: () => number;
   readonly cancelKeys: CancelKeys;
   readonly loginTimeoutMs: number;
   readonly log: Logger;
@@ -29,7 +31,7 @@ export interface SessionDeps {
 
 /** One client connection, first byte to last. Always leaves both sockets closed; never rejects. */
 export async function runSession(client: Socket, deps: SessionDeps): Promise<void> {
-  const story = new SessionStory(deps.registry.nextId(), client);
+  const story = new SessionStory(deps.nextSessionId(), client);
   const login = new AbortController();
   const deadline = setTimeout(() => login.abort(loginTimedOut(deps.loginTimeoutMs)), deps.loginTimeoutMs);
   const session: OpenSession = {
@@ -75,6 +77,7 @@ async function serve(
   deps.registry.addSession(session);
   const plan = planLogin(request, deps.policy);
   story.planned(plan);
+  if (plan.login === deps.policy.login) story.ignoredUser(deps.log);
   const login = { client, reader, plan, deps, story, signal };
   const server =
     plan.login.kind === 'identity' ? await logInAs(plan.login.identity, login) : await passThrough(login);
@@ -116,7 +119,9 @@ async function relay(
   }
 }
 
-function responseFor(error: unknown): Buffer {
+/** A client that left is told nothing. */
+function responseFor(error: unknown): Buffer | undefined {
+  if (error instanceof PeerClosedError && error.peer === 'client') return undefined;
   if (error instanceof ServerRejection || error instanceof ForeignProtocolError) return error.response;
   return encodeFatal(toProxyError(error));
 }

@@ -45,6 +45,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
   const log = createMemoryLog();
   const tokens = new TokenCache(options.tokens, { fetchTimeoutMs: 10_000 });
   const identity = new Identity(tokens, options.role);
+  let sessions = 0;
   const deps: SessionDeps = {
     upstream: {
       get address() {
@@ -60,6 +61,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
       database: options.database,
     },
     registry: new SessionRegistry(options.maxSessions ?? 1_000),
+    nextSessionId: () => (sessions += 1),
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: options.loginTimeoutMs ?? 20_000,
     log: log.log,

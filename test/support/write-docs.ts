@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { errorsPage } from './docs.ts';
+import { DOCS } from './docs.ts';
 
-writeFileSync(new URL('../../docs/errors.md', import.meta.url), errorsPage());
+for (const [name, content] of Object.entries(DOCS)) {
+  writeFileSync(new URL(`../../docs/${name}`, import.meta.url), content());
+}

@@ -76,11 +76,6 @@ test('removing a connection twice, or one that never became a session, does no h
   assert.deepEqual([registry.connectionCount, registry.sessionCount], [0, 0]);
 });
 
-test('each connection has a number of its own', () => {
-  const registry = new SessionRegistry(1);
-  assert.deepEqual([registry.nextId(), registry.nextId(), registry.nextId()], [1, 2, 3]);
-});
-
 test('a drain tells every connection, and is done when the last has left', async () => {
   const registry = new SessionRegistry(5);
   const session = logIn(registry);

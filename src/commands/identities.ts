@@ -1,0 +1,106 @@
+import type { Cloud } from '../config/clouds.ts';
+import type { Settings } from '../config/settings.ts';
+import { type CredentialSettings, createTokenSource, fetchTimeoutOf } from '../identity/credentials.ts';
+import { Identity } from '../identity/identity.ts';
+import { TokenCache } from '../identity/token-cache.ts';
+import { tokenLog } from '../identity/token-log.ts';
+import type { AccessToken, TokenSource } from '../identity/token-source.ts';
+import type { Logger } from '../log.ts';
+
+/** One credential with one scope, and what came of it. */
+interface SharedTokens {
+  readonly source: TokenSource;
+  readonly tokens: TokenCache;
+  readonly first: Promise<AccessToken>;
+}
+
+/** The program's identities. Servers and client users with the same credential and scope share its token. */
+export class Identities {
+  readonly #log: Logger;
+  readonly #shared = new Map<string, SharedTokens>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** The identity that these settings describe. */
+  get(settings: Settings, cloud: Cloud): Identity {
+    const { source, tokens } = this.#sharedFor(settings, cloud);
+    return new Identity(tokens, settings.user === 'auto' ? undefined : settings.user, source);
+  }
+
+  /** The first token that an identity gets: at once where it has one, else whenever it comes. */
+  firstToken({ tokens }: Identity): Promise<AccessToken> {
+    const shared = [...this.#shared.values()].find((one) => one.tokens === tokens);
+    return shared?.first ?? tokens.getToken();
+  }
+
+  /** Fetches the first tokens. A failure is told in the log, and tried again. */
+  warmUp(): void {
+    for (const { tokens } of this.#shared.values()) tokens.getToken().catch(() => {});
+  }
+
+  /** Stops refreshing. */
+  close(): void {
+    for (const { tokens } of this.#shared.values()) tokens.close();
+  }
+
+  #sharedFor(settings: Settings, cloud: Cloud): SharedTokens {
+    const described = describe(settings, cloud);
+    const key = JSON.stringify(described);
+    const shared = this.#shared.get(key) ?? this.#create(described);
+    this.#shared.set(key, shared);
+    return shared;
+  }
+
+  #create(described: Described): SharedTokens {
+    const source = createTokenSource({
+      ...described,
+      tellUser: (message) => this.#logOf(described).warn({ event: 'sign-in' }, message),
+      onChosen: (credential, passedOver) => {
+        const others = passedOver.map(({ name, reason }) => `${name} (${reason})`).join(', ');
+        const line = `using the credential ${credential}${others === '' ? '' : `; passed over: ${others}`}`;
+        this.#logOf(described).info({ event: 'credential', credential, passedOver }, line);
+      },
+    });
+    const first = Promise.withResolvers<AccessToken>();
+    let logEvent: ReturnType<typeof tokenLog> | undefined;
+    const tokens = new TokenCache(source, {
+      fetchTimeoutMs: fetchTimeoutOf(described.credential),
+      onEvent: (event) => {
+        logEvent ??= tokenLog(this.#logOf(described));
+        logEvent(event);
+        if (event.kind === 'refreshed') first.resolve(event.token);
+      },
+    });
+    return { source, tokens, first: first.promise };
+  }
+
+  /** Where there are several, each line says which it is about. */
+  #logOf({ credential, clientId, objectId, resourceId, scope }: Described): Logger {
+    if (this.#shared.size < 2) return this.#log;
+    const id = clientId ?? objectId ?? resourceId;
+    const name = `${credential}${id === undefined ? '' : ` ${id}`}`;
+    return this.#log.child({ identity: name, scope }, { msgPrefix: `[${name}] ` });
+  }
+}
+
+type Described = Omit<CredentialSettings, 'tellUser' | 'onChosen'>;
+
+function describe(settings: Settings, cloud: Cloud): Described {
+  return {
+    credential: settings.credential,
+    scope: settings.scope ?? cloud.scope,
+    managementScope: cloud.managementScope,
+    clientId: settings['client-id'],
+    tenantId: settings['tenant-id'],
+    objectId: settings['object-id'],
+    resourceId: settings['resource-id'],
+    clientSecretFile: settings['client-secret-file'],
+    clientCertificateFile: settings['client-certificate-file'],
+    authorityHost: settings['authority-host'] ?? cloud.authorityHost,
+    disableInstanceDiscovery: settings['disable-instance-discovery'],
+    tokenFile: settings['token-file'],
+    tokenCommand: settings['token-command'],
+  };
+}

@@ -1,0 +1,213 @@
+import { readFileSync } from 'node:fs';
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { fileSchema } from './file-schema.ts';
+import type { Given, Layer } from './layers.ts';
+import { SETTING_NAMES, SETTINGS } from './settings.ts';
+
+/** More than any estate needs; a file of this length is a mistake. */
+const MAX_FILE_LENGTH = 1_048_576;
+
+/** A client user of the file: passed through, or with the settings of its identity. */
+export interface FileClientUser {
+  readonly passThrough: boolean;
+  readonly layer: Layer;
+  /** Where it stands. */
+  readonly origin: string;
+}
+
+/** A server of the file. */
+export interface FileServer {
+  readonly server: Given;
+  readonly layer: Layer;
+  readonly clientUsers: ReadonlyMap<string, FileClientUser>;
+}
+
+/** What a configuration file says. */
+export interface FileConfig {
+  readonly layer: Layer;
+  readonly servers: readonly FileServer[];
+  /** Of every server that does not say otherwise of a user. */
+  readonly clientUsers: ReadonlyMap<string, FileClientUser>;
+  /** Whether all of it could be read. */
+  readonly isUsable: boolean;
+}
+
+/** What is said without a file. */
+export const NO_FILE: FileConfig = { layer: new Map(), servers: [], clientUsers: new Map(), isUsable: true };
+
+const NOTHING: FileConfig = { ...NO_FILE, isUsable: false };
+
+/** Reads a file; what is wrong with it is added to the problems, with its line and column. */
+export function readConfigFile(path: string, problems: Set<string>): FileConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    problems.add(`--config ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    return NOTHING;
+  }
+  if (text.length > MAX_FILE_LENGTH) {
+    problems.add(`--config ${path} is longer than ${MAX_FILE_LENGTH} bytes`);
+    return NOTHING;
+  }
+  return new FileReader(path, text, problems).read();
+}
+
+type Path = readonly PropertyKey[];
+
+class FileReader {
+  readonly #path: string;
+  readonly #problems: Set<string>;
+  readonly #lines = new LineCounter();
+  readonly #document;
+
+  constructor(path: string, text: string, problems: Set<string>) {
+    this.#path = path;
+    this.#problems = problems;
+    this.#document = parseDocument(text, {
+      lineCounter: this.#lines,
+      merge: true,
+      stringKeys: true,
+      prettyErrors: false,
+    });
+  }
+
+  read(): FileConfig {
+    const { errors, warnings } = this.#document;
+    for (const { message, pos } of [...errors, ...warnings]) this.#tell(pos[0], message);
+    if (errors.length > 0) return NOTHING;
+    const value = this.#toValue();
+    if (value === undefined) return NOTHING;
+    const { success, error } = fileSchema.safeParse(value);
+    if (!success) this.#tellIssues(error.issues);
+    return { ...this.#toConfig(record(value)), isUsable: success };
+  }
+
+  /** An empty file says nothing, which is fine. */
+  #toValue(): unknown {
+    try {
+      return this.#document.toJS({ maxAliasCount: 100 }) ?? {};
+    } catch (error) {
+      this.#tell(0, (error as Error).message);
+      return undefined;
+    }
+  }
+
+  /** What is in the right place, whatever else there is: its values may have problems of their own to tell. */
+  #toConfig(raw: Raw): Omit<FileConfig, 'isUsable'> {
+    const { server, servers } = raw;
+    if (server !== undefined && servers !== undefined) {
+      this.#problems.add(
+        `${this.#at(['servers'])} does not go together with server: put that one into the list`,
+      );
+    }
+    const listed = Array.isArray(servers) ? servers : [];
+    return {
+      layer: this.#toLayer(raw, []),
+      servers: [
+        ...(server === undefined ? [] : [this.#toServer({ server }, [])]),
+        ...listed.map((entry, index) => this.#toServer(record(entry), ['servers', index])),
+      ],
+      clientUsers: this.#toClientUsers(raw, []),
+    };
+  }
+
+  #toServer(raw: Raw, path: Path): FileServer {
+    return {
+      server: {
+        text: typeof raw['server'] === 'string' ? raw['server'] : '',
+        origin: this.#at([...path, 'server']),
+      },
+      layer: this.#toLayer(raw, path),
+      clientUsers: this.#toClientUsers(raw, path),
+    };
+  }
+
+  #toClientUsers(raw: Raw, path: Path): ReadonlyMap<string, FileClientUser> {
+    return new Map(
+      Object.entries(record(raw['client-users'])).map(([name, value]) => {
+        const entry = record(value);
+        const at = [...path, 'client-users', name];
+        const layer = this.#toLayer(entry, at);
+        return [name, { passThrough: entry['pass-through'] === true, layer, origin: this.#at(at) }];
+      }),
+    );
+  }
+
+  #toLayer(raw: Raw, path: Path): Layer {
+    const names = SETTING_NAMES.filter((name) => ['string', 'number', 'boolean'].includes(typeof raw[name]));
+    return new Map(names.map((name) => [name, this.#toGiven(raw[name], [...path, name])]));
+  }
+
+  /** As it is written: 00123 is a text that looks like a number. */
+  #toGiven(value: unknown, path: Path): Given {
+    const node = this.#nodeAt(path);
+    const source = isScalar(node) && typeof value === 'number' ? node.source : undefined;
+    return { text: source ?? String(value), origin: this.#at(path) };
+  }
+
+  #tellIssues(issues: readonly z.core.$ZodIssue[]): void {
+    for (const { path, ...issue } of issues) {
+      const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
+      for (const key of keys) {
+        this.#problems.add(`${this.#at([...path, key], 'key')} ${misplaced(key, path)}`);
+      }
+      if (keys.length === 0) this.#problems.add(`${this.#at(path)} ${issue.message}`);
+    }
+  }
+
+  /** Such as `proxy.yaml:3:7 servers[1].port`. */
+  #at(path: Path, part: 'key' | 'value' = 'value'): string {
+    const start = (part === 'key' ? this.#keyAt(path) : this.#nodeAt(path))?.range?.[0];
+    const name = path
+      .map((step) => (typeof step === 'number' ? `[${step + 1}]` : `.${String(step)}`))
+      .join('');
+    const where = start === undefined ? this.#path : this.#place(start);
+    return `${where} ${name.replace(/^\./, '')}`.trimEnd();
+  }
+
+  #tell(offset: number, message: string): void {
+    this.#problems.add(`${this.#place(offset)} ${message}`);
+  }
+
+  #place(offset: number): string {
+    const { line, col } = this.#lines.linePos(offset);
+    return `${this.#path}:${line}:${col}`;
+  }
+
+  /** The node at a path, or the nearest around it (what a merge key brought has none of its own). */
+  #nodeAt(path: Path): Node | null | undefined {
+    let node: Node | null | undefined = this.#document.contents;
+    for (const step of path) {
+      const around: Node | null | undefined = isAlias(node) ? node.resolve(this.#document) : node;
+      const next: unknown = isMap(around) || isSeq(around) ? around.get(step, true) : undefined;
+      if (!isNode(next)) return node;
+      node = next;
+    }
+    return node;
+  }
+
+  #keyAt(path: Path): Node | null | undefined {
+    const around = this.#nodeAt(path.slice(0, -1));
+    const pair = isMap(around)
+      ? around.items.find(({ key }) => isScalar(key) && String(key.value) === path.at(-1))
+      : undefined;
+    return pair !== undefined && isNode(pair.key) ? pair.key : around;
+  }
+}
+
+type Raw = Readonly<Record<string, unknown>>;
+
+/** A value that should be a map: an empty one if it is something else, which has been told then. */
+function record(value: unknown): Raw {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Raw) : {};
+}
+
+function misplaced(key: string, path: Path): string {
+  if (!Object.hasOwn(SETTINGS, key)) return 'is not a setting of pg-entra-proxy';
+  if (key === 'config') return 'is for flags and the environment: one file cannot name another';
+  return path.includes('client-users')
+    ? 'is not a setting of a client user, but of a server'
+    : 'is a setting of the whole program: put it at the top';
+}
