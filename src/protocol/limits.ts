@@ -24,6 +24,9 @@ export const MAX_LOGIN_MESSAGE_BODY_LENGTH = 30_000;
 /** How much a server may say (NOTICEs and the like) before it lets us in or not: ours. */
 export const MAX_LOGIN_TOTAL_LENGTH = 128_000;
 
+/** How many answers a server may want of a client: ours. SCRAM takes two, PAM one for each of its prompts. */
+export const MAX_AUTHENTICATION_ANSWERS = 10;
+
 /** Cancel keys: 4 bytes up to protocol 3.0, 4 to 256 from 3.2 on (MAX_CANCEL_KEY_LENGTH, procsignal.h). */
 export const MIN_CANCEL_KEY_LENGTH = 4;
 export const MAX_CANCEL_KEY_LENGTH = 256;

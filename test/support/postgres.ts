@@ -23,13 +23,21 @@ const INSTALLED: readonly { readonly name: string; readonly binDir?: string }[] 
   ...(existsSync(DEBIAN_15) ? [{ name: 'PostgreSQL 15', binDir: DEBIAN_15 }] : []),
 ];
 
+interface TestServerOptions {
+  /** Lines of pg_hba.conf to stand before the usual ones. */
+  readonly hba?: readonly string[];
+}
+
 /** Declares the same tests for every PostgreSQL that this machine has. */
-export function onEachServer(declareTests: (server: () => TestServer) => void): void {
+export function onEachServer(
+  declareTests: (server: () => TestServer) => void,
+  options: TestServerOptions = {},
+): void {
   for (const { name, binDir } of INSTALLED) {
     describe(name, () => {
       let server: TestServer | undefined;
       before(async () => {
-        server = await startTestServer(binDir);
+        server = await startTestServer(binDir, options);
       });
       after(() => server?.postgres.stop());
       declareTests(() => {
@@ -40,10 +48,14 @@ export function onEachServer(declareTests: (server: () => TestServer) => void): 
   }
 }
 
-export async function startTestServer(binDir?: string): Promise<TestServer> {
+export async function startTestServer(binDir?: string, options: TestServerOptions = {}): Promise<TestServer> {
   const authority = await createCertificateAuthority('pg-entra-proxy tests');
   const certificate = await authority.issue({ dnsNames: [SERVER_NAME] });
-  const postgres = await startPostgres({ ...certificate, ...(binDir === undefined ? {} : { binDir }) });
+  const postgres = await startPostgres({
+    ...certificate,
+    ...options,
+    ...(binDir === undefined ? {} : { binDir }),
+  });
   const role = escapeIdentifier(TEST_ROLE);
   const token = createTestToken();
   const acceptToken = async (value: string): Promise<void> => {

@@ -6,6 +6,7 @@ import {
   decodeAuthenticationRequest,
   decodePasswordMessage,
   encodePasswordMessage,
+  encodeSaslRequest,
 } from '../../../src/protocol/authentication.ts';
 import { anyBytes, decodesOrRefuses, int32, message } from '../bytes.ts';
 
@@ -21,38 +22,88 @@ test('AuthenticationOk and AuthenticationCleartextPassword are told apart', () =
   assert.deepEqual(decodeAuthenticationRequest(int32(3)), { kind: 'cleartextPassword' });
 });
 
+test('MD5 and the steps of SASL are told apart, and the mechanisms are listed in their order', () => {
+  const decode = (code: number, data = '') =>
+    decodeAuthenticationRequest(Buffer.concat([int32(code), Buffer.from(data)]));
+  assert.deepEqual(decode(5, 'salt'), { kind: 'md5Password', method: 'MD5' });
+  const mechanisms = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256'];
+  assert.deepEqual(decode(10, 'SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0'), {
+    kind: 'sasl',
+    method: 'SCRAM',
+    mechanisms,
+  });
+  assert.deepEqual(decode(10, 'OAUTHBEARER\0\0'), {
+    kind: 'sasl',
+    method: 'OAUTHBEARER',
+    mechanisms: ['OAUTHBEARER'],
+  });
+  assert.deepEqual(decode(10, '\0'), { kind: 'sasl', method: 'SCRAM', mechanisms: [] });
+  assert.deepEqual(decode(11, 'r=nonce'), { kind: 'saslContinue', method: 'SCRAM' });
+  assert.deepEqual(decode(12, 'v=signature'), { kind: 'saslFinal', method: 'SCRAM' });
+});
+
 test('every other authentication method is named, with whatever data it brings', () => {
   const methods: [number, string][] = [
     [1, 'authentication code 1'],
     [2, 'Kerberos V5'],
     [4, 'authentication code 4'],
-    [5, 'MD5'],
     [6, 'SCM credentials'],
     [7, 'GSSAPI'],
     [8, 'GSSAPI'],
     [9, 'SSPI'],
-    [10, 'SCRAM'],
-    [11, 'SCRAM'],
-    [12, 'SCRAM'],
     [13, 'authentication code 13'],
     [0xffff_ffff, 'authentication code 4294967295'],
   ];
   for (const [code, method] of methods) {
-    const body = Buffer.concat([int32(code), Buffer.from('SCRAM-SHA-256\0\0')]);
-    assert.deepEqual(decodeAuthenticationRequest(body), { kind: 'other', code, method });
+    const body = Buffer.concat([int32(code), Buffer.from('whatever\0')]);
+    assert.deepEqual(decodeAuthenticationRequest(body), { kind: 'other', method });
   }
 });
 
-test('an Authentication message that is cut, or an Ok or CleartextPassword with more, is refused with 08P01', () => {
+test('an Authentication message that is cut, or of the wrong length for its method, is refused with 08P01', () => {
   for (const body of [Buffer.alloc(0), Buffer.alloc(3), Buffer.alloc(5)]) {
     assert.throws(() => decodeAuthenticationRequest(body), VIOLATION);
   }
-  assert.throws(() => decodeAuthenticationRequest(Buffer.concat([int32(3), Buffer.of(0)])), VIOLATION);
+  const wrong: [number, string][] = [
+    [3, '\0'],
+    [5, 'sal'],
+    [5, 'salty'],
+    [10, ''],
+    [10, 'SCRAM-SHA-256'],
+    [10, 'SCRAM-SHA-256\0'],
+    [10, 'SCRAM-SHA-256\0\0more'],
+    [10, '\0\0'],
+  ];
+  for (const [code, data] of wrong) {
+    const body = Buffer.concat([int32(code), Buffer.from(data)]);
+    assert.throws(() => decodeAuthenticationRequest(body), VIOLATION, `${code} ${JSON.stringify(data)}`);
+  }
+});
+
+test('a list of SASL mechanisms survives encoding and decoding', () => {
+  const names = fc.array(fc.stringMatching(/^[A-Z0-9-]{1,20}$/), { maxLength: 5 });
+  fc.assert(
+    fc.property(names, (mechanisms) => {
+      const whole = encodeSaslRequest(mechanisms);
+      const data = mechanisms.map((name) => `${name}\0`).join('');
+      assert.deepEqual(whole, message('R', Buffer.concat([int32(10), Buffer.from(`${data}\0`)])));
+      const decoded = decodeAuthenticationRequest(whole.subarray(5));
+      assert.equal(decoded.kind, 'sasl');
+      assert.deepEqual('mechanisms' in decoded && decoded.mechanisms, mechanisms);
+    }),
+  );
 });
 
 test('random Authentication messages are decoded or refused with 08P01, never anything else', () => {
   fc.assert(
     fc.property(anyBytes(20), (body) => decodesOrRefuses(() => decodeAuthenticationRequest(body))),
+    { numRuns: 1_000 },
+  );
+  const codes = fc.constantFrom(0, 3, 5, 10, 11, 12).map(int32);
+  fc.assert(
+    fc.property(codes, anyBytes(20), (code, data) =>
+      decodesOrRefuses(() => decodeAuthenticationRequest(Buffer.concat([code, data]))),
+    ),
     { numRuns: 1_000 },
   );
 });

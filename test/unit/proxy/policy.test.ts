@@ -130,3 +130,23 @@ test('a role that makes the packet too long, or breaks it, is refused with 08P01
   assert.throws(() => encodePlan(plan, 'x'.repeat(10_005 - overhead)), violation);
   assert.throws(() => encodePlan(plan, 'x\0database\0y'), violation);
 });
+
+test('a client user that is named logs in as the configuration says, the others as all do', () => {
+  const legacy: ClientLogin = { kind: 'passThrough' };
+  const policy = { login: LOGIN, clientUsers: new Map([['legacy', legacy]]), options: '--jwt=true' };
+  assert.equal(planLogin(startup(['user', 'legacy']), policy).login, legacy);
+  for (const user of ['Legacy', 'legacy ', 'other', '__proto__']) {
+    assert.equal(planLogin(startup(['user', user]), policy).login, LOGIN, user);
+  }
+  assert.equal(planLogin(startup(['database', 'd']), policy).login, LOGIN);
+});
+
+test('options that announce a token are not added for a client that brings its own password', () => {
+  const clientUsers = new Map([['legacy', { kind: 'passThrough' } as const]]);
+  const policy = { login: LOGIN, clientUsers, options: '--jwt=true' };
+  const plan = planLogin(startup(['user', 'legacy'], ['options', '-c a=b']), policy);
+  assert.deepEqual(
+    plan.parameters.map(({ name, value }) => [name, value.toString()]),
+    [['options', '-c a=b']],
+  );
+});
