@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
+import type { Socket } from 'node:net';
 import {
   encodeTokenError,
   type Registration,
@@ -13,12 +14,16 @@ import { type Claims, createTokenSigner, type MintedToken, type TokenSigner } fr
 import { LOOPBACK, listen } from './loopback.ts';
 
 export interface EntraOptions extends Registration {
-  /** A certificate for 127.0.0.1, which is where it listens. */
+  /** What clients call it; default: 127.0.0.1, which is where it listens. */
+  readonly hostName?: string;
+  /** A certificate for that. */
   readonly certPem: string;
   readonly keyPem: string;
   readonly tenantId: string;
   /** Of the tokens. */
   readonly lifetimeSeconds: number;
+  /** When Entra would like a token to be replaced; default: it does not say. */
+  readonly refreshInSeconds?: number;
   /** Claims of every token; they win over the ones made here. */
   readonly claims?: Claims;
   /** Awaited before a token is handed out: makes it valid wherever it shall be valid. */
@@ -41,6 +46,8 @@ export interface DemoEntra extends AsyncDisposable {
   behave?: Behaviour | undefined;
   /** Mints a token as a request does. */
   mint(claims?: Claims): Promise<MintedToken>;
+  /** Resets every open connection, as a failing network would. */
+  reset(): void;
   /** Stops listening and ends every open connection. */
   close(): Promise<void>;
 }
@@ -56,9 +63,14 @@ export async function startEntra(options: EntraOptions): Promise<DemoEntra> {
       sendError(response, { status: 500, error: 'server_error', code: 90033, message });
     });
   });
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.on('close', () => connections.delete(socket));
+  });
   const { port, close } = await listen(server);
   const entra: DemoEntra = {
-    authorityHost: `https://${LOOPBACK}:${port}`,
+    authorityHost: `https://${options.hostName ?? LOOPBACK}:${port}`,
     get requests() {
       return requests;
     },
@@ -68,6 +80,9 @@ export async function startEntra(options: EntraOptions): Promise<DemoEntra> {
       await options.onMint?.(minted.token, minted.expiresAt);
       return minted;
     }),
+    reset() {
+      for (const socket of connections) socket.resetAndDestroy();
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -105,7 +120,9 @@ async function sendToken(
   if (refusal !== undefined) return sendError(response, refusal);
   const lifetimeSeconds = context.entra.lifetimeSeconds;
   const { token } = await context.entra.mint();
-  const times = { expires_in: lifetimeSeconds, ext_expires_in: lifetimeSeconds };
+  const { refreshInSeconds } = context.options;
+  const refresh = refreshInSeconds === undefined ? {} : { refresh_in: refreshInSeconds };
+  const times = { expires_in: lifetimeSeconds, ext_expires_in: lifetimeSeconds, ...refresh };
   return send(response, 200, { token_type: 'Bearer', ...times, access_token: token });
 }
 

@@ -27,22 +27,53 @@ const HINTS: Readonly<Record<MemberName, string>> = {
 
 /** Traces of a network or a service that failed, which @azure/identity and az show in texts only. */
 const UNREACHABLE =
-  /endpoints_resolution_error|network_error|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|AADSTS90033|temporarily_unavailable|Status code: 5\d\d|Max retries exceeded|name resolution|timed out/i;
+  /endpoints_resolution_error|network_error|Response had no "|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|temporarily_unavailable|Status code: (?:429|5\d\d)|Max retries exceeded|name resolution|timed out/i;
 
-/** Entra answered, and not that it is out of order (90033): then it has been reached. */
-const ANSWERED = /AADSTS(?!90033)\d+/;
+/**
+ * Entra's errors that pass: a time-out, a budget or a service of its own that is out of order, too many
+ * requests of the tenant or of this client.
+ *
+ * @see https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+ */
+const PASSING = /AADSTS(?:90006|90012|90024|90033|90055|50196)\b/;
+
+/** Entra answered: then it has been reached. */
+const ANSWERED = /AADSTS\d+/;
+
+/** What a library says of every answer that never came or made no sense. */
+const NO_ANSWER = /endpoints_resolution_error|network_error/;
 
 const PUBLIC_AUTHORITY_HOST = 'https://login.microsoftonline.com';
+
+/** What one fetch of a token met with on the wire: the libraries above keep it to themselves. */
+export interface WireReport {
+  /** The endpoint asked for a pause: how long, and what it said. */
+  throttled?: { readonly retryAfterMs: number; readonly reason: string };
+  /** The status of the last answer. */
+  status?: number | undefined;
+  /** Why the last request got none. */
+  failure?: Error | undefined;
+}
+
+/** What is known of a failure besides the error itself. */
+interface Circumstances extends WireReport {
+  readonly authorityHost?: string | undefined;
+}
 
 /** What is to be said of a credential that gave no token: 57P03 where it may work later, else 28000. */
 export function credentialFailure(
   name: MemberName,
   error: unknown,
-  { authorityHost }: { readonly authorityHost?: string | undefined },
+  { authorityHost, throttled, status = 0, failure }: Circumstances,
 ): ProxyError {
-  const reason = withoutNoise(error).slice(0, MAX_REASON_LENGTH);
+  if (throttled !== undefined) return credentialThrottled(name, throttled);
   const text = String(error);
-  if (!UNREACHABLE.test(text) || ANSWERED.test(text)) {
+  const real = failure !== undefined && NO_ANSWER.test(text) ? failure : error;
+  const reason = withoutNoise(real)
+    .replace('network_error', `the answer cannot be read (HTTP status ${status})`)
+    .slice(0, MAX_REASON_LENGTH);
+  const isPassing = status === 429 || status >= 500 || PASSING.test(text);
+  if (!isPassing && (!UNREACHABLE.test(text) || ANSWERED.test(text))) {
     return new ProxyError(
       SqlState.invalidAuthorization,
       `no token from the credential "${name}": ${reason}`,
@@ -75,6 +106,19 @@ export function credentialFailure(
   );
 }
 
+function credentialThrottled(
+  name: MemberName,
+  { retryAfterMs, reason }: NonNullable<WireReport['throttled']>,
+): ThrottledError {
+  const who = name === 'managed-identity' ? "this machine's managed identity endpoint" : 'Microsoft Entra';
+  const said = withoutNoise(reason).slice(0, MAX_REASON_LENGTH);
+  const seconds = Math.ceil(retryAfterMs / 1_000);
+  return new ThrottledError(`${who} asks for a pause of ${seconds} s (${name}): ${said}`, retryAfterMs, {
+    hint: 'Too many token requests came, from here or from others of the tenant. The proxy asks again by itself when the pause is over.',
+    cause: new Error(reason),
+  });
+}
+
 const MAX_REASON_LENGTH = 400;
 /** What Entra, or a machine's identity endpoint, says in its answer: the libraries wrap it, twice at times. */
 const ANSWER =
@@ -86,7 +130,9 @@ function withoutNoise(error: unknown): string {
   const text = withoutTokens(message).replaceAll(/\s+/g, ' ');
   const answer = ANSWER.exec(text);
   if (answer !== null) {
-    return (answer[1] ?? answer[2] ?? '').replace(/ ?(?:Http status message|Headers): .*$/, '').trim();
+    return (answer[1] ?? answer[2] ?? '')
+      .replace(/ ?(?:Http status message|Headers|Trace ID): .*$/, '')
+      .trim();
   }
   return text
     .replaceAll(
@@ -96,4 +142,37 @@ function withoutNoise(error: unknown): string {
     .replaceAll(/ +/g, ' ')
     .replaceAll(/^\w*Error: /g, '')
     .trim();
+}
+
+/** What is to be said of a source that did not answer in time. */
+export function fetchTimedOut(credential: string, timeoutMs: number): ProxyError {
+  return new ProxyError(
+    SqlState.cannotConnectNow,
+    `the credential "${credential}" gave no token within ${timeoutMs / 1000} s`,
+    {
+      hint: 'Microsoft Entra (or the local identity endpoint) does not answer. Check the network, then try again.',
+    },
+  );
+}
+
+/** What is to be said of a source whose token is of no use any more. */
+export function expiredOnArrival(credential: string): ProxyError {
+  return new ProxyError(
+    SqlState.cannotConnectNow,
+    `the credential "${credential}" gave a token that has already expired`,
+    {
+      hint: "Check this machine's clock; with --token-file or --token-command, check what writes the token.",
+    },
+  );
+}
+
+/** The endpoint was reached, and asks for a pause: 57P03. */
+export class ThrottledError extends ProxyError {
+  /** How long the pause is, in milliseconds from when it was asked for. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number, options: { hint: string; cause?: unknown }) {
+    super(SqlState.cannotConnectNow, message, options);
+    this.retryAfterMs = retryAfterMs;
+  }
 }

@@ -53,7 +53,8 @@ export class DefaultChain implements TokenSource {
     try {
       return await this.#winner.fetchToken(signal);
     } catch (error) {
-      if (!isUnavailable(error)) throw error;
+      // It has worked before, and may again: one that cannot be reached now is not gone.
+      if (!isUnavailable(error) || isTransient(error)) throw error;
       this.#winner = undefined;
       return this.#walk(signal);
     }
@@ -97,6 +98,11 @@ function chosenMembers(choice: string | undefined): typeof MEMBERS {
       hint: 'It takes prod, dev, or one of EnvironmentCredential, WorkloadIdentityCredential, ManagedIdentityCredential, AzureCliCredential, AzurePowerShellCredential, AzureDeveloperCliCredential.',
     },
   );
+}
+
+/** Whether a failure may pass by itself. */
+function isTransient(error: unknown): boolean {
+  return error instanceof ProxyError && error.sqlState === SqlState.cannotConnectNow;
 }
 
 /** Whether a credential is not set up here, as @azure/identity says it, rather than refused. */

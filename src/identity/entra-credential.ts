@@ -1,16 +1,30 @@
+import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { AccessToken as EntraToken, TokenCredential } from '@azure/identity';
 import { ProxyError } from '../errors.ts';
 import { withoutTokens } from '../redact.ts';
 import { type Claims, decodeClaims } from './claims.ts';
-import { credentialFailure } from './credential-failures.ts';
+import { credentialFailure, type WireReport } from './credential-failures.ts';
 import type { CredentialSettings, EntraCredentialName } from './credentials.ts';
 import { readSecretFile } from './secret-file.ts';
+import { createHttpClient, watchRequests } from './token-requests.ts';
 import { type AccessToken, createAccessToken, type TokenSource } from './token-source.ts';
 
 type MemberName = Exclude<EntraCredentialName, 'default'>;
 
 /** `az`, managed identities and the like need seconds at worst. */
 export const FETCH_TIMEOUT_MS = 30_000;
+
+/** Those that no person has to answer for: a new object for each fetch is no loss. */
+const STATELESS: ReadonlySet<MemberName> = new Set([
+  'managed-identity',
+  'workload-identity',
+  'environment',
+  'client-secret',
+  'client-certificate',
+]);
+
+/** One more try rides over a connection that broke; anything longer is the token cache's to try. */
+const MAX_RETRIES = 1;
 
 /** A credential of @azure/identity, which is loaded (200 ms, 25 MB) at the first fetch only. */
 export class EntraCredential implements TokenSource {
@@ -40,25 +54,39 @@ export class EntraCredential implements TokenSource {
   }
 
   async #getToken(scope: string, signal: AbortSignal): Promise<EntraToken> {
+    const report: WireReport = {};
     try {
-      // A secret or certificate in a file may have been replaced since the last time.
-      const isFromFile = this.name === 'client-secret' || this.name === 'client-certificate';
-      if (isFromFile) this.#credential = undefined;
-      this.#credential ??= await loadCredential(this.name, this.#settings, this.#isGuess);
-      const token = await this.#credential.getToken(scope, { abortSignal: signal });
-      if (token === null) throw new Error('the credential returned no token');
-      return token;
+      return await watchRequests({ signal, report }, () => this.#askLibrary(scope, signal));
     } catch (error) {
       if (error instanceof ProxyError) throw error;
-      throw credentialFailure(this.name, error, this.#settings);
+      throw credentialFailure(this.name, error, { ...this.#settings, ...report });
     }
   }
+
+  async #askLibrary(scope: string, signal: AbortSignal): Promise<EntraToken> {
+    // Each such object answers from a cache of its own until five minutes before the token's end, sends
+    // nothing for a minute after a 429 or 5xx, and does not see that a secret's file has changed.
+    if (STATELESS.has(this.name)) this.#credential = undefined;
+    this.#credential ??= await loadCredential(this.name, this.#settings, this.#isGuess, {
+      httpClient: await createHttpClient(),
+      retryOptions: { maxRetries: MAX_RETRIES },
+    });
+    const token = await this.#credential.getToken(scope, { abortSignal: signal });
+    if (token === null) throw new Error('the credential returned no token');
+    return token;
+  }
+}
+
+interface Transport {
+  readonly httpClient: HttpClient;
+  readonly retryOptions: { readonly maxRetries: number };
 }
 
 async function loadCredential(
   name: MemberName,
   settings: CredentialSettings,
   isGuess: boolean,
+  transport: Transport,
 ): Promise<TokenCredential> {
   const [identity, { AzureLogger }] = await Promise.all([import('@azure/identity'), import('@azure/logger')]);
   // AZURE_LOG_LEVEL=verbose prints what endpoints answer, secrets included where they quote them.
@@ -66,6 +94,7 @@ async function loadCredential(
     void process.stderr.write(`${withoutTokens(parts.map(String).join(' '))}\n`);
   const { disableInstanceDiscovery, tellUser } = settings;
   const authority = { disableInstanceDiscovery, ...given({ authorityHost: settings.authorityHost }) };
+  const direct = { ...authority, ...transport };
   const tenant = given({ tenantId: settings.tenantId });
   const client = given({ clientId: settings.clientId });
   const tool = { ...tenant, processTimeoutInMs: FETCH_TIMEOUT_MS };
@@ -74,22 +103,23 @@ async function loadCredential(
       return new identity.ManagedIdentityCredential({
         ...(isGuess ? guessedIdentity(settings) : client),
         ...given({ objectId: settings.objectId, resourceId: settings.resourceId }),
+        ...transport,
       });
     case 'workload-identity':
-      return new identity.WorkloadIdentityCredential({ ...authority, ...tenant, ...client });
+      return new identity.WorkloadIdentityCredential({ ...direct, ...tenant, ...client });
     case 'environment':
-      return new identity.EnvironmentCredential(authority);
+      return new identity.EnvironmentCredential(direct);
     case 'client-secret':
       return new identity.ClientSecretCredential(
         ...application(settings),
         await readSecret(settings),
-        authority,
+        direct,
       );
     case 'client-certificate': {
       const certificate = await readCertificate(settings);
       const certificatePassword = process.env['AZURE_CLIENT_CERTIFICATE_PASSWORD'];
       const options = { certificate, ...given({ certificatePassword }) };
-      return new identity.ClientCertificateCredential(...application(settings), options, authority);
+      return new identity.ClientCertificateCredential(...application(settings), options, direct);
     }
     case 'azure-cli':
       return new identity.AzureCliCredential(tool);

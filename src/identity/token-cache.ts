@@ -1,4 +1,4 @@
-import { ProxyError, SqlState } from '../errors.ts';
+import { expiredOnArrival, fetchTimedOut, ThrottledError } from './credential-failures.ts';
 import type { AccessToken, TokenSource } from './token-source.ts';
 
 /**
@@ -23,8 +23,20 @@ const MIN_FORCED_INTERVAL_MS = 10_000;
 /** How long a failure is the answer for all who come: a pool that reconnects must not become a flood. */
 const FAILURE_MEMORY_MS = 1_000;
 
+/**
+ * How long those without a token wait for a retry, as a part of the fetch timeout: 2 s of 30 s. An
+ * outage is known by then, so that what failed last is the likely answer again.
+ */
+const PATIENCE = 1 / 15;
+
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
+
+/** The longest wait that an endpoint may ask for with Retry-After; MSAL's limit as well. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
+/** A wall clock that goes back by more than this was set; by less, it was slewed or read in the wrong order. */
+const CLOCK_STEP_MS = 1_000;
 
 /** What became of a fetch, for the log. */
 export type TokenEvent =
@@ -40,9 +52,21 @@ export interface TokenCacheOptions {
   readonly random?: () => number;
 }
 
+/** The failure of the last fetch: until one succeeds, it is the answer to whoever needs a token. */
+interface Outage {
+  readonly error: unknown;
+  /** From when on a session without a token may cause a fetch. */
+  readonly knockAt: number;
+}
+
 /**
  * One identity's token. A valid one is handed out at once and refreshed behind the scenes; only when
  * there is none does anybody wait, and all who do share one fetch.
+ *
+ * They wait for its real result as long as nothing speaks against one. Once a fetch has failed, an
+ * outage is known: retries go on behind the scenes, at longer and longer intervals, and a session that
+ * needs a token causes one at once, unless the last was a second ago or the endpoint asked for a pause
+ * (Retry-After). It waits for that retry a moment, see {@link PATIENCE}, and is then told what failed.
  */
 export class TokenCache {
   readonly #source: TokenSource;
@@ -53,7 +77,8 @@ export class TokenCache {
   #inFlight: Promise<AccessToken> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
-  #lastFailure: { readonly error: unknown; readonly at: number } | undefined;
+  #outage: Outage | undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #forcedAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: TokenSource, options: TokenCacheOptions) {
@@ -77,14 +102,13 @@ export class TokenCache {
    */
   async getToken(): Promise<AccessToken> {
     const token = this.#token;
-    const now = this.#options.now();
+    const now = this.#look();
     if (token !== undefined && now < token.expiresAt - EXPIRY_SLACK_MS) {
       if (now >= this.#refreshAt) this.#refreshBehind();
       return token;
     }
-    const failure = this.#lastFailure;
-    const isFresh = failure !== undefined && Math.abs(now - failure.at) < FAILURE_MEMORY_MS;
-    if (isFresh && this.#inFlight === undefined) throw failure.error;
+    const isTooSoon = this.#outage !== undefined && now < this.#outage.knockAt;
+    if (isTooSoon && this.#inFlight === undefined) throw this.#outage?.error;
     return this.#fetch();
   }
 
@@ -96,8 +120,9 @@ export class TokenCache {
    * @returns undefined when there is no other.
    */
   async replacementFor(refused: AccessToken, options: { fetch: boolean }): Promise<AccessToken | undefined> {
+    const isMine = this.#token?.value === refused.value;
     if (this.#inFlight !== undefined) await this.#inFlight;
-    else if (this.#token?.value === refused.value && options.fetch && this.#mayForce()) await this.#fetch();
+    else if (isMine && options.fetch && this.#mayForce()) await this.#fetch();
     return this.#token?.value === refused.value ? undefined : this.#token;
   }
 
@@ -114,12 +139,34 @@ export class TokenCache {
     clearTimeout(this.#timer);
   }
 
+  /** The time. If the clock was set back since the last look, every plan made by it is void: refresh now. */
+  #look(): number {
+    const now = this.#options.now();
+    if (now < this.#lookedAt - CLOCK_STEP_MS) {
+      this.#refreshAt = now;
+      if (this.#outage !== undefined) this.#outage = { ...this.#outage, knockAt: now };
+    }
+    this.#lookedAt = now;
+    return now;
+  }
+
   // Shared by every waiting session, so no one session's signal may cancel it.
   #fetch(): Promise<AccessToken> {
-    this.#inFlight ??= this.#fetchOnce().finally(() => {
+    this.#inFlight ??= this.#startFetch();
+    return this.#inFlight;
+  }
+
+  /** @returns what sessions wait for: not longer than the patience has it if an outage is known. */
+  #startFetch(): Promise<AccessToken> {
+    const outage = this.#outage;
+    const impatience = Promise.withResolvers<never>();
+    const patienceMs = this.#options.fetchTimeoutMs * PATIENCE;
+    const timer = outage && setTimeout(() => impatience.reject(outage.error), patienceMs).unref();
+    const result = this.#fetchOnce().finally(() => {
+      clearTimeout(timer);
       this.#inFlight = undefined;
     });
-    return this.#inFlight;
+    return Promise.race([result, impatience.promise]);
   }
 
   #refreshBehind(): void {
@@ -132,14 +179,16 @@ export class TokenCache {
     try {
       const token = await this.#bounded();
       if (token.expiresAt <= now()) throw expiredOnArrival(this.#source.name);
+      this.#outage = undefined;
       this.#keep(token);
-      this.#lastFailure = undefined;
       this.#options.onEvent({ kind: 'refreshed', token });
       return token;
     } catch (error) {
       const held = this.#token;
-      this.#lastFailure = { error, at: now() };
-      this.#retryLater();
+      const retryAfterMs =
+        error instanceof ThrottledError ? Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS) : 0;
+      this.#outage = { error, knockAt: now() + Math.max(FAILURE_MEMORY_MS, retryAfterMs) };
+      this.#retryLater(retryAfterMs);
       const validUntil = held !== undefined && held.expiresAt > now() ? held.expiresAt : undefined;
       this.#options.onEvent({ kind: 'failed', error, validUntil });
       throw error;
@@ -183,8 +232,14 @@ export class TokenCache {
     return life * REFRESH_AFTER * jitter;
   }
 
-  #retryLater(): void {
-    this.#refreshAt = this.#options.now() + this.#retryMs;
+  /** @param atLeastMs - before that the endpoint does not want to be asked. */
+  #retryLater(atLeastMs = 0): void {
+    const now = this.#options.now();
+    // An outage that ends before the token does shall not be noticed, however long it has lasted.
+    const leftMs = (this.#token?.expiresAt ?? now) - now;
+    const backoffMs =
+      leftMs > 0 ? Math.min(this.#retryMs, Math.max(FIRST_RETRY_MS, leftMs / 2)) : this.#retryMs;
+    this.#refreshAt = now + Math.max(backoffMs, atLeastMs);
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
   }
 
@@ -197,7 +252,7 @@ export class TokenCache {
   }
 
   readonly #onTick = (): void => {
-    if (this.#options.now() >= this.#refreshAt) this.#refreshBehind();
+    if (this.#look() >= this.#refreshAt) this.#refreshBehind();
     else this.#schedule();
   };
 }
@@ -210,24 +265,4 @@ export class TokenCache {
  */
 function planAnother(life: number): number {
   return Math.max(0, Math.min(life / 4, life - LAST_MARGIN_MS));
-}
-
-function fetchTimedOut(credential: string, timeoutMs: number): ProxyError {
-  return new ProxyError(
-    SqlState.cannotConnectNow,
-    `the credential "${credential}" gave no token within ${timeoutMs / 1000} s`,
-    {
-      hint: 'Microsoft Entra (or the local identity endpoint) does not answer. Check the network, then try again.',
-    },
-  );
-}
-
-function expiredOnArrival(credential: string): ProxyError {
-  return new ProxyError(
-    SqlState.cannotConnectNow,
-    `the credential "${credential}" gave a token that has already expired`,
-    {
-      hint: "Check this machine's clock; with --token-file or --token-command, check what writes the token.",
-    },
-  );
 }

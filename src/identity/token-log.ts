@@ -3,13 +3,13 @@ import type { TokenEvent } from './token-cache.ts';
 
 /** A listener for a token cache: one line for each change of state, not for each try. */
 export function tokenLog(log: Logger): (event: TokenEvent) => void {
-  let failing = false;
+  let state: 'well' | 'failing' | 'none left' = 'well';
   return (event) => {
     if (event.kind === 'refreshed') {
       const { expiresAt } = event.token;
       const fields = { event: 'token', tokenExpiresAt: new Date(expiresAt) };
-      log[failing ? 'info' : 'debug'](fields, `token refreshed, valid until ${clock(expiresAt)}`);
-      failing = false;
+      log[state === 'well' ? 'debug' : 'info'](fields, `token refreshed, valid until ${clock(expiresAt)}`);
+      state = 'well';
       return;
     }
     const { error, validUntil } = event;
@@ -17,14 +17,15 @@ export function tokenLog(log: Logger): (event: TokenEvent) => void {
       validUntil === undefined
         ? 'no login possible'
         : `logins go on with the one valid until ${clock(validUntil)}`;
-    const level = failing ? 'debug' : validUntil === undefined ? 'error' : 'warn';
+    const before = state;
+    state = validUntil === undefined ? 'none left' : 'failing';
+    const level = state === before ? 'debug' : state === 'failing' ? 'warn' : 'error';
     const fields = {
       event: 'token-failed',
       error: describeError(error),
       validUntil: validUntil && new Date(validUntil),
     };
     log[level](fields, `no fresh token, ${held}: ${explainError(error)}`);
-    failing = true;
   };
 }
 

@@ -136,3 +136,15 @@ test('AZURE_TOKEN_CREDENTIALS picks a group or one, and anything else is refused
   });
   assert.deepEqual(asked, []);
 });
+
+test('a winner that cannot be reached now is not gone: nobody else is asked', async () => {
+  const outage = new ProxyError(SqlState.cannotConnectNow, 'no answer', { cause: unavailable('x', 'y').cause });
+  const { chain, asked, answers } = createChain({ 'managed-identity': token('a'), 'azure-cli': token('b') });
+  await chain.fetchToken(signal);
+  answers['managed-identity'] = outage;
+  asked.length = 0;
+  await assert.rejects(chain.fetchToken(signal), outage);
+  answers['managed-identity'] = token('c');
+  assert.equal((await chain.fetchToken(signal)).value, 'c');
+  assert.deepEqual(asked, ['managed-identity', 'managed-identity']);
+});

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ProxyError } from '../../../src/errors.ts';
+import { ThrottledError } from '../../../src/identity/credential-failures.ts';
 import { TokenCache, type TokenEvent } from '../../../src/identity/token-cache.ts';
 import type { AccessToken, TokenSource } from '../../../src/identity/token-source.ts';
 
@@ -319,7 +320,7 @@ test('after a sleep a token is refreshed within seconds, though nobody asks', as
   assert.equal(source.fetches.length, 2);
 });
 
-test('a clock set back makes no fetches, and refusals by the server are still heard', async (t) => {
+test('a clock set back causes one fetch and no more, and refusals by the server are still heard', async (t) => {
   const { cache, source, clock, pass, token, warmUp } = setUp(t);
   const first = token('first', HOUR);
   await warmUp(first);
@@ -328,14 +329,135 @@ test('a clock set back makes no fetches, and refusals by the server are still he
   await stale;
   clock.now -= 24 * HOUR;
   assert.equal(await cache.getToken(), first);
+  assert.equal(source.fetches.length, 3);
+  source.last.resolve(token('by the new clock', 48 * HOUR));
+  await turn();
   const before = source.fetches.length;
   await pass(10 * MINUTE);
   assert.equal(source.fetches.length, before);
-  const replacement = cache.replacementFor(first, { fetch: true });
+  const replacement = cache.replacementFor(await cache.getToken(), { fetch: true });
   assert.equal(source.fetches.length, before + 1);
   const second = token('second', HOUR);
   source.last.resolve(second);
   assert.equal(await replacement, second);
+});
+
+test('a clock set back in an outage does not put off the next try until it has caught up', async (t) => {
+  const { source, clock, pass, token, warmUp } = setUp(t);
+  await warmUp(token('first', 48 * HOUR));
+  clock.now += 24 * HOUR;
+  await pass(15 * SECOND);
+  source.last.reject(new Error('no network'));
+  await turn();
+  clock.now -= 12 * HOUR;
+  await pass(15 * SECOND);
+  assert.equal(source.fetches.length, 3);
+});
+
+test('in an outage sessions wait for a retry a moment only, and are told what failed before', async (t) => {
+  const { cache, source, pass } = setUp(t, 30 * SECOND);
+  const cold = cache.getToken();
+  await pass(20 * SECOND);
+  assert.equal(await isSettled(cold), false);
+  const error = new Error('no network');
+  source.last.reject(error);
+  await assert.rejects(cold, (reason) => reason === error);
+  await pass(SECOND);
+  assert.equal(source.fetches.length, 2);
+  const early = cache.getToken();
+  await pass(SECOND);
+  assert.equal(await isSettled(early), false);
+  const late = cache.getToken();
+  const told = Promise.all([early, late].map((one) => assert.rejects(one, (reason) => reason === error)));
+  await pass(SECOND);
+  await told;
+  assert.equal(await isSettled(cache.getToken()), true);
+  assert.equal(source.fetches.length, 2);
+});
+
+test('in an outage a retry that succeeds in time serves those who wait, and later ones those who come', async (t) => {
+  const { cache, source, pass, token } = setUp(t, 30 * SECOND);
+  const cold = cache.getToken();
+  source.last.reject(new Error('no network'));
+  await assert.rejects(cold);
+  await pass(SECOND);
+  const waiting = cache.getToken();
+  await pass(SECOND);
+  const got = token('back', HOUR);
+  source.last.resolve(got);
+  assert.equal(await waiting, got);
+  // And the next one without a token waits for the real result again.
+  await pass(HOUR, MINUTE);
+  const next = cache.getToken();
+  await pass(20 * SECOND);
+  assert.equal(await isSettled(next), false);
+});
+
+test('an answer that comes after the patience has run out is kept', async (t) => {
+  const { cache, source, pass, token } = setUp(t, 30 * SECOND);
+  const cold = cache.getToken();
+  source.last.reject(new Error('no network'));
+  await assert.rejects(cold);
+  await pass(5 * SECOND);
+  const got = token('slow', HOUR);
+  source.last.resolve(got);
+  await turn();
+  assert.equal(await cache.getToken(), got);
+});
+
+test('a pause that the endpoint asks for is kept by all, and those who come are told at once', async (t) => {
+  const { cache, source, pass, token } = setUp(t);
+  const cold = cache.getToken();
+  const error = new ThrottledError('too many', 90 * SECOND, { hint: 'wait' });
+  source.last.reject(error);
+  await assert.rejects(cold, (reason) => reason === error);
+  for (let second = 0; second < 89; second += 1) {
+    await pass(SECOND);
+    await assert.rejects(cache.getToken(), (reason) => reason === error);
+  }
+  assert.equal(source.fetches.length, 1);
+  await pass(SECOND);
+  assert.equal(source.fetches.length, 2);
+  source.last.resolve(token('first', HOUR));
+  await turn();
+  assert.equal((await cache.getToken()).value, 'first');
+});
+
+test('a pause of more than an hour is not believed', async (t) => {
+  const { cache, source, pass } = setUp(t);
+  const cold = cache.getToken();
+  source.last.reject(new ThrottledError('too many', 1_000 * HOUR, { hint: 'wait' }));
+  await assert.rejects(cold);
+  await pass(HOUR, MINUTE);
+  assert.equal(source.fetches.length, 2);
+});
+
+test('a token that the server calls stale is asked for anew in a pause, too', async (t) => {
+  const { cache, source, pass, token, warmUp } = setUp(t);
+  const first = token('first', 2 * HOUR);
+  await warmUp(first);
+  await pass(HOUR);
+  source.last.reject(new ThrottledError('too many', 600 * SECOND, { hint: 'wait' }));
+  await turn();
+  const replacement = cache.replacementFor(first, { fetch: true });
+  assert.equal(source.fetches.length, 3);
+  const second = token('second', HOUR);
+  source.last.resolve(second);
+  assert.equal(await replacement, second);
+});
+
+test('in a long outage the source is asked again well before the token in hand ends', async (t) => {
+  const { cache, source, pass, token, warmUp } = setUp(t);
+  const error = new Error('no network');
+  await warmUp(token('first', 10 * MINUTE));
+  source.answer = () => {
+    throw error;
+  };
+  await pass(9 * MINUTE + 50 * SECOND);
+  const before = source.fetches.length;
+  await pass(8 * SECOND);
+  assert.ok(source.fetches.length > before, 'nothing was asked in the last ten seconds');
+  assert.equal(cache.current?.value, 'first');
 });
 
 test('a refused token is replaced by the one that has come meanwhile', async (t) => {

@@ -35,7 +35,7 @@ test('a change of state is told aloud, every further try quietly', () => {
   const failed = { kind: 'failed', error: new Error('no network'), validUntil: EXPIRES_AT } as const;
   const hopeless = { ...failed, validUntil: undefined };
   for (const event of [refreshed, failed, failed, hopeless, refreshed, refreshed, hopeless]) listener(event);
-  assert.deepEqual(levelsOf(lines), ['debug', 'warn', 'debug', 'debug', 'info', 'debug', 'error']);
+  assert.deepEqual(levelsOf(lines), ['debug', 'warn', 'debug', 'error', 'info', 'debug', 'error']);
 });
 
 test('no line holds a token', () => {
