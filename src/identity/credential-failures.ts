@@ -58,14 +58,19 @@ export interface WireReport {
 /** What is known of a failure besides the error itself. */
 interface Circumstances extends WireReport {
   readonly authorityHost?: string | undefined;
+  /** Which user-assigned managed identity was asked for. */
+  readonly clientId?: string | undefined;
+  readonly objectId?: string | undefined;
+  readonly resourceId?: string | undefined;
 }
 
 /** What is to be said of a credential that gave no token: 57P03 where it may work later, else 28000. */
 export function credentialFailure(
   name: MemberName,
   error: unknown,
-  { authorityHost, throttled, status = 0, failure }: Circumstances,
+  circumstances: Circumstances,
 ): ProxyError {
+  const { authorityHost, throttled, status = 0, failure } = circumstances;
   if (throttled !== undefined) return credentialThrottled(name, throttled);
   const text = String(error);
   const real = failure !== undefined && NO_ANSWER.test(text) ? failure : error;
@@ -74,14 +79,12 @@ export function credentialFailure(
     .slice(0, MAX_REASON_LENGTH);
   const isPassing = status === 429 || status >= 500 || PASSING.test(text);
   if (!isPassing && (!UNREACHABLE.test(text) || ANSWERED.test(text))) {
-    return new ProxyError(
-      SqlState.invalidAuthorization,
-      `no token from the credential "${name}": ${reason}`,
-      {
-        hint: HINTS[name],
-        cause: error,
-      },
-    );
+    const isUnknown = name === 'managed-identity' && /Identity not found/i.test(text);
+    const why = isUnknown ? noIdentity(circumstances) : reason;
+    return new ProxyError(SqlState.invalidAuthorization, `no token from the credential "${name}": ${why}`, {
+      hint: HINTS[name],
+      cause: error,
+    });
   }
   if (name === 'managed-identity') {
     return new ProxyError(
@@ -104,6 +107,13 @@ export function credentialFailure(
       cause: error,
     },
   );
+}
+
+function noIdentity({ clientId, objectId, resourceId }: Circumstances): string {
+  const id = clientId ?? objectId ?? resourceId;
+  return id === undefined
+    ? 'this machine has no system-assigned managed identity'
+    : `this machine has no managed identity ${id}`;
 }
 
 function credentialThrottled(
@@ -144,13 +154,22 @@ function withoutNoise(error: unknown): string {
     .trim();
 }
 
+const TIMEOUT_HINTS: Readonly<Record<string, string>> = {
+  'token-command': 'The command did not end in time, and was stopped with all that it had started.',
+  'token-file': 'The file system that --token-file is on does not answer.',
+  interactive: 'Nobody signed in with the browser in time. Connect again for another try.',
+  'device-code': 'Nobody entered the code in time. Connect again for another one.',
+};
+
 /** What is to be said of a source that did not answer in time. */
 export function fetchTimedOut(credential: string, timeoutMs: number): ProxyError {
   return new ProxyError(
     SqlState.cannotConnectNow,
     `the credential "${credential}" gave no token within ${timeoutMs / 1000} s`,
     {
-      hint: 'Microsoft Entra (or the local identity endpoint) does not answer. Check the network, then try again.',
+      hint:
+        TIMEOUT_HINTS[credential] ??
+        'Microsoft Entra (or the local identity endpoint) does not answer. Check the network, then try again.',
     },
   );
 }

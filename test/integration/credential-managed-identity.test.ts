@@ -58,7 +58,7 @@ test('managed-identity: a client is told when the VM has no such identity', asyn
   await using proxy = await bench.startProxy([...FLAGS, '--client-id', CLIENT_ID], imds.env);
   const { code, message, hint } = await refusedLogin(proxy.port);
   assert.equal(code, '28000');
-  assert.match(message, /Identity not found/);
+  assert.match(message, new RegExp(`this machine has no managed identity ${CLIENT_ID}`));
   assert.match(hint ?? '', /--client-id/);
 });
 

@@ -1,3 +1,4 @@
+import { fileJsonSchema } from '../../src/config/file-schema.ts';
 import { SqlState } from '../../src/errors.ts';
 import { KNOWN_REFUSALS } from '../../src/proxy/server-hints.ts';
 
@@ -30,8 +31,14 @@ const OWN_ERRORS: Readonly<Record<SqlState, readonly [when: string, what: string
   [SqlState.internalError]: ['anything else', "the proxy's log has the cause; please report it"],
 };
 
+/** What is generated in docs/, by file name. */
+export const DOCS: Readonly<Record<string, () => string>> = {
+  'errors.md': errorsPage,
+  'config.schema.json': () => `${JSON.stringify(fileJsonSchema(), null, 2)}\n`,
+};
+
 /** docs/errors.md: what clients can hear, from the same source as what they do hear. */
-export function errorsPage(): string {
+function errorsPage(): string {
   const own = Object.values(SqlState).map((state) => row(`\`${state}\``, ...OWN_ERRORS[state]));
   const known = KNOWN_REFUSALS.map(({ text, meaning, repair }) => row(code(text), meaning, repair));
   return `# Errors

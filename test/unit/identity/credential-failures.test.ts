@@ -49,3 +49,12 @@ test('a pause that was asked for is told in whole seconds, and no token with it'
   );
   assert.doesNotMatch(error.message, /eyJ|aaaa|Trace/);
 });
+
+test('a machine without the managed identity that was asked for is told apart from one without any', () => {
+  const error = new Error('ManagedIdentityCredential: Network unreachable. Message: Identity not found');
+  const said = (ids: object): string =>
+    credentialFailure('managed-identity', new Error('Identity not found', { cause: error }), ids).message;
+  assert.match(said({}), /this machine has no system-assigned managed identity$/);
+  assert.match(said({ clientId: 'c' }), /this machine has no managed identity c$/);
+  assert.match(said({ resourceId: '/r' }), /this machine has no managed identity \/r$/);
+});

@@ -138,7 +138,9 @@ test('AZURE_TOKEN_CREDENTIALS picks a group or one, and anything else is refused
 });
 
 test('a winner that cannot be reached now is not gone: nobody else is asked', async () => {
-  const outage = new ProxyError(SqlState.cannotConnectNow, 'no answer', { cause: unavailable('x', 'y').cause });
+  const outage = new ProxyError(SqlState.cannotConnectNow, 'no answer', {
+    cause: unavailable('x', 'y').cause,
+  });
   const { chain, asked, answers } = createChain({ 'managed-identity': token('a'), 'azure-cli': token('b') });
   await chain.fetchToken(signal);
   answers['managed-identity'] = outage;
