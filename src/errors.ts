@@ -9,6 +9,7 @@ export const SqlState = {
   protocolViolation: '08P01',
   featureNotSupported: '0A000',
   invalidAuthorization: '28000',
+  invalidPassword: '28P01',
   tooManyConnections: '53300',
   adminShutdown: '57P01',
   cannotConnectNow: '57P03',

@@ -6,11 +6,13 @@ import { MAX_PASSWORD_LENGTH } from '../protocol/limits.ts';
 export interface SecretFile {
   readonly path: string;
   /** What it is called in messages, and what names it on the command line. */
-  readonly kind: 'token file' | 'client secret file' | 'client certificate file';
-  readonly flag: '--token-file' | '--client-secret-file' | '--client-certificate-file';
+  readonly kind: string;
+  readonly flag: `--${string}`;
+  /** How many bytes of it are read; without it, enough to see that a token is too long. */
+  readonly maxLength?: number;
 }
 
-/** One byte more than the longest token may have, and room for line ends: enough to see that it is too long. */
+/** One byte more than the longest token may have, and room for line ends. */
 const MAX_READ_LENGTH = MAX_PASSWORD_LENGTH + 16;
 
 /** A pipe that nobody writes to is then read as empty, instead of blocking a thread. Not on Windows. */
@@ -22,11 +24,11 @@ const NONBLOCKING = constants.O_NONBLOCK ?? 0;
  * @throws {@link ProxyError} 28000 if it cannot be read, or if other users of the machine can.
  */
 export async function readSecretFile(secret: SecretFile): Promise<string> {
-  const { path, kind, flag } = secret;
+  const { path, kind, flag, maxLength = MAX_READ_LENGTH } = secret;
   try {
     await using file = await open(path, constants.O_RDONLY | NONBLOCKING);
     await refuseShared(file, secret);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_READ_LENGTH), { position: 0 });
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxLength), { position: 0 });
     return buffer.toString('utf8', 0, bytesRead);
   } catch (error) {
     if (error instanceof ProxyError) throw error;

@@ -13,10 +13,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'socket-reader': ['errors'],
   upstream: ['errors', 'protocol', 'socket-reader'],
   identity: ['errors', 'protocol', 'redact', 'log'],
-  proxy: ['errors', 'protocol', 'redact', 'log', 'socket-reader', 'upstream', 'identity'],
+  local: ['errors', 'protocol', 'identity'],
+  proxy: ['errors', 'protocol', 'redact', 'log', 'socket-reader', 'upstream', 'identity', 'local'],
   config: ['errors', 'log', 'upstream', 'identity'],
   demo: [],
-  commands: ['errors', 'redact', 'log', 'upstream', 'identity', 'proxy', 'config', 'demo'],
+  commands: ['errors', 'redact', 'log', 'upstream', 'identity', 'local', 'proxy', 'config', 'demo'],
   main: ['errors', 'commands'],
 };
 
@@ -25,6 +26,7 @@ const FORBIDDEN: Readonly<Record<string, RegExp>> = {
   protocol: /^node:(?!buffer)|^(?!pg-protocol)/,
   proxy: /^@azure\//,
   upstream: /^@azure\//,
+  local: /^@azure\//,
   commands: /^@azure\//,
   demo: /^@azure\//,
 };

@@ -21,6 +21,10 @@ const OWN_ERRORS: Readonly<Record<SqlState, readonly [when: string, what: string
     'no usable credential; no role; the server wants SCRAM, MD5, GSSAPI or SSPI for the role',
     'the HINT says what to set, run or create',
   ],
+  [SqlState.invalidPassword]: [
+    'the wrong password for `--local-auth`, or no such user',
+    'check the client, and the file of `--local-users-file`',
+  ],
   [SqlState.tooManyConnections]: ['the session cap is reached', 'a smaller pool, or `--max-sessions`'],
   [SqlState.adminShutdown]: ['the proxy is stopping', 'connect again'],
   [SqlState.cannotConnectNow]: [
