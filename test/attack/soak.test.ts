@@ -336,7 +336,7 @@ test('hundreds of sessions with faults from both sides leave nothing behind', as
 
   hop.faulty = false;
 
-  const endings = (): LogLine[] => proxy.log.lines.filter((line) => 'sessionId' in line);
+  const endings = (): LogLine[] => proxy.log.lines.filter((line) => 'durationMs' in line);
   await until('an end of every session', () => endings().length >= soak.connections);
   await assertUnharmed(proxy, tcpHandles);
   soak.connections += 1;

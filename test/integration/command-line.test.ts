@@ -7,7 +7,7 @@ import { runProgram } from '../support/program.ts';
 test('--help and --version print what they say and end with 0', async () => {
   const help = await runProgram(['--help']);
   assert.equal(help.code, 0);
-  assert.match(help.stdout, /pg-entra-proxy \[run\] <server>/);
+  assert.match(help.stdout, /pg-entra-proxy \[run\] <server\.\.\.>/);
   assert.match(help.stdout, /--upstream-address/);
   const version = await runProgram(['--version']);
   assert.deepEqual([version.code, version.stderr], [0, '']);
@@ -17,7 +17,7 @@ test('--help and --version print what they say and end with 0', async () => {
 test('every problem of a command line is told in one message, with exit status 2', async () => {
   const args = [
     'myserver',
-    'other',
+    'other?prto=1',
     '--prot',
     '1',
     '--port',
@@ -30,7 +30,7 @@ test('every problem of a command line is told in one message, with exit status 2
   const { code, stdout, stderr } = await runProgram([...args, '--token-file', 't'], { PGEP_TLS_MIN: '1.1' });
   assert.deepEqual([code, stdout], [2, '']);
   for (const problem of [
-    'one server at a time in this version, not also "other"',
+    'other?prto is not a setting of pg-entra-proxy',
     '--prot is not a flag',
     '--port takes a whole number from 0 to 65535, not "x"',
     '--login-timeout takes a duration such as 500ms, 30s or 5m, not "30"',
