@@ -142,6 +142,7 @@ function withoutNoise(error: unknown): string {
   if (answer !== null) {
     return (answer[1] ?? answer[2] ?? '')
       .replace(/ ?(?:Http status message|Headers|Trace ID): .*$/, '')
+      .replace(/^A \w+ error occured\. Http status code: (\d+)$/, 'its endpoint answers with HTTP status $1')
       .trim();
   }
   return text

@@ -58,3 +58,14 @@ test('a machine without the managed identity that was asked for is told apart fr
   assert.match(said({ clientId: 'c' }), /this machine has no managed identity c$/);
   assert.match(said({ resourceId: '/r' }), /this machine has no managed identity \/r$/);
 });
+
+test('an endpoint that refuses without a word is told with its status', () => {
+  const text =
+    'Authentication failed. Message client_error: Error(s): Not Available - Timestamp: Not Available - Description: ' +
+    'A client error occured.\nHttp status code: 403\nHttp status message: Forbidden\nHeaders: {} - Correlation ID: x';
+  const { message } = credentialFailure('managed-identity', new Error(text), { status: 403 });
+  assert.equal(
+    message,
+    'no token from the credential "managed-identity": its endpoint answers with HTTP status 403',
+  );
+});
