@@ -13,7 +13,7 @@ export const SqlState = {
   tooManyConnections: '53300',
   adminShutdown: '57P01',
   cannotConnectNow: '57P03',
-  loginTimeout: '57P05',
+  sessionTimeout: '57P05',
   internalError: 'XX000',
 } as const;
 

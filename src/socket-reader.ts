@@ -44,6 +44,11 @@ export class SocketReader {
     }
   }
 
+  /** Puts bytes back, before those that have arrived since; not if the peer has said that it is through. */
+  unread(bytes: Buffer): void {
+    if (!this.#socket.readableEnded) this.#socket.unshift(bytes);
+  }
+
   /** Stops listening. Unread bytes stay in the socket. */
   detach(): void {
     const socket = this.#socket;

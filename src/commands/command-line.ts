@@ -1,7 +1,8 @@
 import yargs, { type Argv } from 'yargs';
-import { loadConfig, type RawFlags } from '../config/load.ts';
+import { type Config, loadConfig, type RawFlags } from '../config/load.ts';
 import { SETTINGS, type Setting, type SettingName } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
+import { printConfig } from './print-config.ts';
 
 /** Names that DESIGN reserves: a server so called needs its full name. */
 const LATER_COMMANDS = new Set(['check', 'exec', 'connect', 'token', 'wait', 'shutdown']);
@@ -54,9 +55,14 @@ export async function runCommand(
   if (help) return print(await parser.getHelp());
   if (wantsVersion) return print(version);
   const [command, ...rest] = words.map(String);
-  const config = loadConfig(command === 'run' ? rest : words.map(String), withoutUnset(flags), env);
-  const { run } = await import('./run.ts');
-  return run(config);
+  const servers = command === 'run' ? rest : words.map(String);
+  const readConfig = (): Config => loadConfig(servers, withoutUnset(flags), env);
+  const config = readConfig();
+  if (config.settings['print-config']) return print(printConfig(config).trimEnd());
+  const { checkConfig, run } = await import('./run.ts');
+  if (!config.settings['check-config']) return run(readConfig);
+  await checkConfig(config);
+  return print('the configuration is fine');
 }
 
 async function runDemoCommand(argv: readonly string[]): Promise<number> {

@@ -40,6 +40,16 @@ export class Identities {
     for (const { tokens } of this.#shared.values()) tokens.getToken().catch(() => {});
   }
 
+  /** Stops refreshing the tokens of all others. */
+  keepOnly(identities: readonly Identity[]): void {
+    const wanted = new Set(identities.map(({ tokens }) => tokens));
+    for (const [key, { tokens }] of this.#shared) {
+      if (wanted.has(tokens)) continue;
+      tokens.close();
+      this.#shared.delete(key);
+    }
+  }
+
   /** Stops refreshing. */
   close(): void {
     for (const { tokens } of this.#shared.values()) tokens.close();

@@ -6,13 +6,17 @@ import type { Identity } from '../identity/identity.ts';
 import { clock } from '../identity/token-log.ts';
 import { explainError, type Logger } from '../log.ts';
 import { CancelKeys } from '../proxy/cancel.ts';
+import { clientTarget, describeListener } from '../proxy/listener.ts';
+import { LoginGate } from '../proxy/login-gate.ts';
 import type { ClientLogin } from '../proxy/policy.ts';
 import { SessionRegistry } from '../proxy/registry.ts';
 import { type ProxyServer, startServer } from '../proxy/server.ts';
 import type { SessionDeps } from '../proxy/session.ts';
+import { SessionLimits } from '../proxy/session-limits.ts';
 import { testLogin } from '../proxy/test-login.ts';
 import { createTrust } from '../upstream/trust.ts';
 import type { Identities } from './identities.ts';
+import { listenAddresses, loadLocalSide } from './local-side.ts';
 
 /** Whom clients log in as, and which of them: those that name a certain user, or all others. */
 interface Member {
@@ -21,47 +25,71 @@ interface Member {
   readonly identity: Identity;
 }
 
+/** What all instances share, and what each needs of the program. */
+export interface InstanceContext {
+  readonly identities: Identities;
+  /** A number that names one connection in the log. */
+  readonly nextSessionId: () => number;
+  /** What unknown users' salts are made of. */
+  readonly secret: Buffer;
+  readonly log: Logger;
+}
+
+/** What new sessions get; those that run keep what they had. */
+interface InstanceState {
+  readonly config: ServerConfig;
+  readonly members: readonly Member[];
+  readonly deps: SessionDeps;
+}
+
 /** The proxy of one server: its listener, its sessions, and whom they log in as. */
 export class Instance {
-  readonly #config: ServerConfig;
   readonly #identities: Identities;
-  readonly #log: Logger;
-  readonly #members: readonly Member[];
-  readonly #deps: SessionDeps;
+  #state: InstanceState;
   #server: ProxyServer | undefined;
 
-  constructor(config: ServerConfig, identities: Identities, nextSessionId: () => number, log: Logger) {
-    this.#config = config;
+  private constructor(state: InstanceState, identities: Identities) {
+    this.#state = state;
     this.#identities = identities;
-    this.#log = log;
-    const member = (settings: Settings, clientUser?: string): Member => {
-      return { clientUser, settings, identity: identities.get(settings, config.cloud) };
-    };
-    const main = member(config.settings);
-    const mapped = [...config.clientUsers].flatMap(([name, user]) =>
-      user.kind === 'identity' ? [member(user.settings, name)] : [],
-    );
-    this.#members = [main, ...mapped];
-    this.#deps = { ...createDeps(config, main, mapped), nextSessionId, log };
+  }
+
+  static async create(config: ServerConfig, context: InstanceContext): Promise<Instance> {
+    return new Instance(await createState(config, context), context.identities);
   }
 
   get connectionCount(): number {
-    return this.#deps.registry.connectionCount;
+    return this.#state.deps.registry.connectionCount;
+  }
+
+  get identities(): readonly Identity[] {
+    return this.#state.members.map(({ identity }) => identity);
+  }
+
+  /** From now on serves as another instance would, which has not begun to listen. */
+  takeOver(other: Instance): void {
+    const { registry, cancelKeys } = this.#state.deps;
+    registry.maxSessions = other.#state.config.settings['max-sessions'];
+    this.#state = { ...other.#state, deps: { ...other.#state.deps, registry, cancelKeys } };
   }
 
   /** @throws StartError if the address or port cannot be had. */
   async listen(): Promise<void> {
-    const { settings } = this.#config;
-    this.#server = await startServer({ address: settings.address, port: settings.port }, this.#deps);
-    const { address, port } = this.#server;
-    const { upstream } = this.#deps;
+    const { settings, given } = this.#state.config;
+    this.#server = await startServer(listenAddresses(settings, given), () => this.#state.deps);
+    const { upstream, log } = this.#state.deps;
     const { serverName, roots } = upstream.trust;
     const towards = `${upstream.address}:${upstream.port}`;
     const name = serverName === upstream.address ? '' : ` as ${serverName}`;
-    this.#log.info(
-      { event: 'listening', address, port, upstream: towards, serverName },
-      `listening on ${address}:${port}, towards ${towards}${name} (TLS roots: ${roots})`,
-    );
+    for (const listener of this.#server.listeners) {
+      const where =
+        listener.kind === 'tcp'
+          ? { address: listener.address, port: listener.port }
+          : { path: listener.path };
+      log.info(
+        { event: 'listening', ...where, upstream: towards, serverName },
+        `listening on ${describeListener(listener)}, towards ${towards}${name} (TLS roots: ${roots})`,
+      );
+    }
   }
 
   /**
@@ -70,8 +98,9 @@ export class Instance {
    * @throws ProxyError with the first reason why it cannot.
    */
   async testLogins(): Promise<void> {
-    const database = this.#config.settings.database ?? 'postgres';
-    for (const { identity } of this.#members) await testLogin(this.#deps, identity, database);
+    const { config, members, deps } = this.#state;
+    for (const { identity } of members)
+      await testLogin(deps, identity, config.settings.database ?? 'postgres');
   }
 
   /**
@@ -80,11 +109,15 @@ export class Instance {
    * @throws ProxyError 28000 if nobody says which role to log in as: no client could ever get in.
    */
   async announce(): Promise<void> {
-    await Promise.all(this.#members.map((member) => this.#announce(member)));
-    const { address = '', port = 0 } = this.#server ?? {};
-    const host = address.includes(':') ? '::1' : address;
-    const database = this.#config.settings.database ?? 'postgres';
-    this.#log.info({ event: 'hint' }, `connect with:  psql "host=${host} port=${port} dbname=${database}"`);
+    const { config, members, deps } = this.#state;
+    await Promise.all(members.map((member) => this.#announce(member)));
+    const [target] = (this.#server?.listeners ?? []).flatMap((listener) => clientTarget(listener) ?? []);
+    if (target === undefined) return;
+    const database = config.settings.database ?? 'postgres';
+    deps.log.info(
+      { event: 'hint' },
+      `connect with:  psql "host=${target.host} port=${target.port} dbname=${database}"`,
+    );
   }
 
   /** Stops accepting and ends each session between transactions; returns how many had to be cut. */
@@ -98,31 +131,43 @@ export class Instance {
   }
 
   async #announce({ clientUser, settings, identity }: Member): Promise<void> {
+    const { config, deps } = this.#state;
     const token = await this.#identities.firstToken(identity);
-    const role = await identity.roleFor(token).catch((error: unknown) => this.#mayComeLater(error));
+    const role = await identity.roleFor(token).catch((error: unknown) => mayComeLater(error, deps.log));
     if (role === undefined) return;
     const { credential } = identity.tokens;
-    const fields = {
-      event: 'ready',
-      clientUser,
-      role,
-      credential,
-      tokenExpiresAt: new Date(token.expiresAt),
-    };
     const who = clientUser === undefined ? 'logging in' : `client user ${clientUser} logs in`;
-    this.#log.info(
-      fields,
+    deps.log.info(
+      { event: 'ready', clientUser, role, credential, tokenExpiresAt: new Date(token.expiresAt) },
       `${who} as ${role} (credential: ${credential}), token valid until ${clock(token.expiresAt)}`,
     );
-    const warning = audienceWarning(token.claims, settings.scope ?? this.#config.cloud.scope);
-    if (warning !== undefined) this.#log.warn({ event: 'audience' }, warning);
+    const warning = audienceWarning(token.claims, settings.scope ?? config.cloud.scope);
+    if (warning !== undefined) deps.log.warn({ event: 'audience' }, warning);
   }
+}
 
-  /** Each login asks again, so only what will not change is a reason to stop. */
-  #mayComeLater(error: unknown): undefined {
-    if (!(error instanceof ProxyError) || error.sqlState !== SqlState.cannotConnectNow) throw error;
-    this.#log.warn({ event: 'role-unknown' }, explainError(error));
-  }
+/** Each login asks again, so only what will not change is a reason to stop. */
+function mayComeLater(error: unknown, log: Logger): undefined {
+  if (!(error instanceof ProxyError) || error.sqlState !== SqlState.cannotConnectNow) throw error;
+  log.warn({ event: 'role-unknown' }, explainError(error));
+}
+
+async function createState(config: ServerConfig, context: InstanceContext): Promise<InstanceState> {
+  const { settings, cloud, clientUsers } = config;
+  const member = (own: Settings, clientUser?: string): Member => {
+    return { clientUser, settings: own, identity: context.identities.get(own, cloud) };
+  };
+  const main = member(settings);
+  const mapped = [...clientUsers].flatMap(([name, user]) =>
+    user.kind === 'identity' ? [member(user.settings, name)] : [],
+  );
+  const { nextSessionId, secret, log } = context;
+  const localSide = await loadLocalSide(settings, secret, log);
+  return {
+    config,
+    members: [main, ...mapped],
+    deps: { ...createDeps(config, main, mapped), ...localSide, nextSessionId, log },
+  };
 }
 
 function createDeps(
@@ -148,11 +193,23 @@ function createDeps(
     policy: {
       login: { kind: 'identity', identity: main.identity },
       clientUsers: new Map(logins),
+      allowedUsers: setOf(settings['allow-users']),
+      allowedDatabases: setOf(settings['allow-databases']),
+      refusesReplication: settings['refuse-replication'],
       database: settings.database,
       options: preset.options,
     },
     registry: new SessionRegistry(settings['max-sessions']),
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: settings['login-timeout'],
+    loginGate: new LoginGate(settings['max-logins']),
+    sessionLimits: new SessionLimits({
+      idleTimeoutMs: settings['idle-session-timeout'],
+      maxAgeMs: settings['max-session-age'],
+    }),
   };
+}
+
+function setOf(names: readonly string[] | undefined): ReadonlySet<string> | undefined {
+  return names === undefined ? undefined : new Set(names);
 }

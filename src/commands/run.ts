@@ -1,37 +1,38 @@
 import type { Config } from '../config/load.ts';
+import { UsageError } from '../errors.ts';
 import { createLogger, describeError, explainError, type Logger } from '../log.ts';
+import { Fleet } from './fleet.ts';
 import { Identities } from './identities.ts';
-import { Instance } from './instance.ts';
 import { type Signals, watchSignals } from './signals.ts';
 
 /**
  * `pg-entra-proxy run`: serves until a signal says stop.
  *
+ * @param readConfig - reads the configuration, at first and whenever SIGHUP asks for it.
  * @returns the exit status: 0 done, 1 could not start.
+ * @throws UsageError if the configuration has problems at first.
  */
-export async function run({ settings, servers, warnings }: Config): Promise<number> {
+export async function run(readConfig: () => Config): Promise<number> {
+  const config = readConfig();
+  const { settings } = config;
   const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
   const log = await createLogger(settings['log-level'], format);
-  for (const warning of warnings) log.warn({ event: 'config' }, warning);
+  for (const warning of config.warnings) log.warn({ event: 'config' }, warning);
   const identities = new Identities(log);
-  const signals = watchSignals();
+  const fleet = new Fleet(identities, log);
+  const reloading = new Reloading(readConfig, config, fleet, log);
+  const signals = watchSignals(() => reloading.ask());
   try {
-    let sessions = 0;
-    const nextSessionId = (): number => (sessions += 1);
-    const instances = servers.map((config) => {
-      // Where there are several, each line says which it is about.
-      const { host } = config.server;
-      const ownLog = servers.length === 1 ? log : log.child({ server: host }, { msgPrefix: `[${host}] ` });
-      return new Instance(config, identities, nextSessionId, ownLog);
-    });
-    if (settings['fail-fast']) await Promise.all(instances.map((instance) => instance.testLogins()));
-    await listenAll(instances);
+    await fleet.prepare(config);
+    if (settings['fail-fast']) await Promise.all(fleet.instances.map((instance) => instance.testLogins()));
+    await fleet.listen();
     identities.warmUp();
-    const announced = Promise.all(instances.map((instance) => instance.announce()));
+    const announced = Promise.all(fleet.instances.map((instance) => instance.announce()));
     await Promise.race([signals.first, announced.then(() => signals.first)]);
-    await shutDown(instances, log, settings['drain-timeout'], signals);
+    await shutDown(fleet, log, reloading.config.settings['drain-timeout'], signals);
     return 0;
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     for (const one of error instanceof AggregateError ? error.errors : [error]) {
       log.fatal({ event: 'start-failed', error: describeError(one) }, `cannot start: ${explainError(one)}`);
     }
@@ -42,34 +43,68 @@ export async function run({ settings, servers, warnings }: Config): Promise<numb
   }
 }
 
-/** @throws AggregateError with every listener that could not be had. */
-async function listenAll(instances: readonly Instance[]): Promise<void> {
-  const results = await Promise.allSettled(instances.map((instance) => instance.listen()));
-  const errors = results
-    .filter((result) => result.status === 'rejected')
-    .map(({ reason }) => reason as unknown);
-  if (errors.length > 0) throw new AggregateError(errors);
+/**
+ * Does what can be done without listening or asking anybody.
+ *
+ * @throws UsageError if a file that a server needs cannot be used.
+ */
+export async function checkConfig(config: Config): Promise<void> {
+  const log = await createLogger('fatal', 'json');
+  await new Fleet(new Identities(log), log).prepare(config);
 }
 
-async function shutDown(
-  instances: readonly Instance[],
-  log: Logger,
-  timeoutMs: number,
-  { second }: Signals,
-): Promise<void> {
-  const open = (): number => instances.reduce((sum, { connectionCount }) => sum + connectionCount, 0);
-  const count = open();
+/** Reads the configuration anew when asked to, one time after the other. */
+class Reloading {
+  /** The one that counts. */
+  config: Config;
+  readonly #readConfig: () => Config;
+  readonly #fleet: Fleet;
+  readonly #log: Logger;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(readConfig: () => Config, config: Config, fleet: Fleet, log: Logger) {
+    this.#readConfig = readConfig;
+    this.config = config;
+    this.#fleet = fleet;
+    this.#log = log;
+  }
+
+  ask(): void {
+    this.#last = this.#last.then(() => this.#reload());
+  }
+
+  /** Never rejects: with what is wrong in the new configuration, the old one goes on. */
+  async #reload(): Promise<void> {
+    try {
+      const config = this.#readConfig();
+      await this.#fleet.change(config);
+      this.config = config;
+      this.#log.level = config.settings['log-level'];
+      const count = config.servers.length;
+      this.#log.info(
+        { event: 'reloaded', servers: count },
+        `the configuration was read again: ${count} servers`,
+      );
+    } catch (error) {
+      const problems = error instanceof UsageError ? error.problems : [describeError(error)];
+      const line = `the configuration cannot be taken over, the old one goes on: ${problems.join('; ')}`;
+      this.#log.error({ event: 'reload-failed', problems }, line);
+    }
+  }
+}
+
+async function shutDown(fleet: Fleet, log: Logger, timeoutMs: number, { second }: Signals): Promise<void> {
+  const count = fleet.connectionCount;
   const patience = `up to ${timeoutMs / 1000} s; a second signal ends them at once`;
   log.info(
     { event: 'stopping', sessions: count },
     `stopping${count === 0 ? '' : `: waiting for ${count} sessions, ${patience}`}`,
   );
-  const drained = Promise.all(instances.map((instance) => instance.drain(timeoutMs)));
   const cut = await Promise.race([
-    drained.then((cuts) => cuts.reduce((sum, one) => sum + one, 0)),
+    fleet.drain(timeoutMs),
     second.then(() => {
-      const left = open();
-      for (const instance of instances) instance.stop();
+      const left = fleet.connectionCount;
+      fleet.stop();
       return left;
     }),
   ]);

@@ -7,7 +7,7 @@ import { IDENTITY_SETTING_NAMES, type SettingName, type Settings } from './setti
 /** How a client gets in that names a certain user. */
 export type ClientUser =
   | { readonly kind: 'passThrough' }
-  | { readonly kind: 'identity'; readonly settings: Settings };
+  | { readonly kind: 'identity'; readonly settings: Settings; readonly given: Layer };
 
 /** Names of one and the same managed identity or application. */
 const IDS: readonly SettingName[] = ['client-id', 'object-id', 'resource-id'];
@@ -36,7 +36,7 @@ export function resolveClientUser(
   // What is wrong with the server's own identity is told there.
   const found = isAnother(layer) ? identityProblems(settings, given, env) : [];
   for (const problem of found) problems.add(`${origin}: ${problem}`);
-  return { kind: 'identity', settings };
+  return { kind: 'identity', settings, given };
 }
 
 /** Whether it is an identity of its own, rather than another role of the server's. */

@@ -14,8 +14,10 @@ const settingTypes = new Map<unknown, JsonType>();
 
 /** A value of a setting: what it says is looked at later, and told in the same words as a flag's. */
 function valueOf(name: SettingName) {
-  const { help, parse, default: fallback }: Setting<unknown> = SETTINGS[name];
-  const value = z.union([z.string(), z.number(), z.boolean()], 'takes text, a number, or true or false');
+  const { help, parse, isList, default: fallback }: Setting<unknown> = SETTINGS[name];
+  const scalar = z.union([z.string(), z.number(), z.boolean()], 'takes text, a number, or true or false');
+  const list = z.array(z.union([z.string(), z.number()]), 'takes a list, or text').min(1, 'is empty');
+  const value = isList ? z.union([list, z.string()], 'takes a list, or text') : scalar;
   const type = parse.json ?? { type: ['string', 'number'] };
   const isText = type['type'] !== 'integer' && type['type'] !== 'boolean';
   const defaults = fallback === undefined ? {} : { default: isText ? fallback : parse(fallback) };
@@ -50,13 +52,16 @@ const server = z.strictObject(
   'takes settings, one of them server: NAME',
 );
 
+/** What is to be done, and with which file, is for the command line. */
+export const NOT_IN_FILES: ReadonlySet<SettingName> = new Set(['config', 'check-config', 'print-config']);
+
 /** What a configuration file may hold. The settings at the top are for every server that says nothing else. */
 export const fileSchema = z.strictObject(
   {
     server: serverName.optional(),
     servers: z.array(server, 'takes a list').min(1, 'is empty').optional(),
     'client-users': clientUsers,
-    ...valuesOf(SETTING_NAMES.filter((name) => name !== 'config')),
+    ...valuesOf(SETTING_NAMES.filter((name) => !NOT_IN_FILES.has(name))),
   },
   'takes settings, such as server: NAME',
 );

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { fileSchema } from './file-schema.ts';
+import { fileSchema, NOT_IN_FILES } from './file-schema.ts';
 import type { Given, Layer } from './layers.ts';
-import { SETTING_NAMES, SETTINGS } from './settings.ts';
+import { SETTING_NAMES, SETTINGS, type SettingName } from './settings.ts';
 
 /** More than any estate needs; a file of this length is a mistake. */
 const MAX_FILE_LENGTH = 1_048_576;
@@ -136,15 +136,24 @@ class FileReader {
   }
 
   #toLayer(raw: Raw, path: Path): Layer {
-    const names = SETTING_NAMES.filter((name) => ['string', 'number', 'boolean'].includes(typeof raw[name]));
+    const names = SETTING_NAMES.filter((name) => isScalarOrList(raw[name]));
     return new Map(names.map((name) => [name, this.#toGiven(raw[name], [...path, name])]));
   }
 
   /** As it is written: 00123 is a text that looks like a number. */
   #toGiven(value: unknown, path: Path): Given {
+    if (Array.isArray(value)) return this.#listToGiven(value, path);
     const node = this.#nodeAt(path);
     const source = isScalar(node) && typeof value === 'number' ? node.source : undefined;
     return { text: source ?? String(value), origin: this.#at(path) };
+  }
+
+  #listToGiven(list: readonly unknown[], path: Path): Given {
+    const texts = list.map((item, index) => this.#toGiven(item, [...path, index]).text);
+    const odd = texts.find((text) => text.includes(','));
+    if (odd !== undefined)
+      this.#problems.add(`${this.#at(path)} takes no names with a comma in them, not "${odd}"`);
+    return { text: texts.join(','), origin: this.#at(path) };
   }
 
   #tellIssues(issues: readonly z.core.$ZodIssue[]): void {
@@ -197,6 +206,11 @@ class FileReader {
   }
 }
 
+function isScalarOrList(value: unknown): boolean {
+  const isOne = (one: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof one);
+  return isOne(value) || (Array.isArray(value) && value.length > 0 && value.every(isOne));
+}
+
 type Raw = Readonly<Record<string, unknown>>;
 
 /** A value that should be a map: an empty one if it is something else, which has been told then. */
@@ -206,7 +220,7 @@ function record(value: unknown): Raw {
 
 function misplaced(key: string, path: Path): string {
   if (!Object.hasOwn(SETTINGS, key)) return 'is not a setting of pg-entra-proxy';
-  if (key === 'config') return 'is for flags and the environment: one file cannot name another';
+  if (NOT_IN_FILES.has(key as SettingName)) return 'is for flags and the environment';
   return path.includes('client-users')
     ? 'is not a setting of a client user, but of a server'
     : 'is a setting of the whole program: put it at the top';

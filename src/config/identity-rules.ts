@@ -1,6 +1,6 @@
 import { CREDENTIALS, type CredentialName } from '../identity/credentials.ts';
 import type { Layer } from './layers.ts';
-import type { SettingName, Settings } from './settings.ts';
+import { SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
 
 const ENTRA = CREDENTIALS.filter((name) => name !== 'token-file' && name !== 'token-command');
 
@@ -67,9 +67,16 @@ export function worksWith(name: SettingName, credential: CredentialName): boolea
   return NEEDS_CREDENTIAL[name]?.includes(credential) ?? true;
 }
 
+/** A switch that is off does nothing anywhere. */
+function isOff(name: SettingName, text: string): boolean {
+  return (
+    (SETTINGS[name] as Setting<unknown>).isSwitch === true && ['false', '0', 'no', 'off', ''].includes(text)
+  );
+}
+
 function unused(credential: CredentialName, given: Layer): string[] {
   return [...given]
-    .filter(([name]) => !worksWith(name, credential))
+    .filter(([name, { text }]) => !worksWith(name, credential) && !isOff(name, text))
     .map(([name, { origin }]) => {
       const needed = NEEDS_CREDENTIAL[name]?.join(', ');
       return `${origin} does nothing with --credential ${credential}: it goes with ${needed}`;

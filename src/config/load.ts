@@ -4,6 +4,7 @@ import { CLOUDS, type Cloud } from './clouds.ts';
 import { type FileConfig, type FileServer, NO_FILE, readConfigFile } from './file.ts';
 import { identityProblems } from './identity-rules.ts';
 import { type Given, type Layer, merge, resolve } from './layers.ts';
+import { listenProblems, listensOnTcp } from './listen-rules.ts';
 import { parseServer, type ServerArgument } from './parsers.ts';
 import { PRESETS, type Preset } from './presets.ts';
 import { readServerArgument } from './server-argument.ts';
@@ -15,6 +16,8 @@ export type RawFlags = Readonly<Record<string, unknown>>;
 export interface Config {
   /** Those of the whole program count; the rest are what servers have that say nothing else. */
   readonly settings: Settings;
+  /** Who gave them, where they are not defaults. */
+  readonly given: Layer;
   readonly servers: readonly ServerConfig[];
   /** What is odd but harmless. */
   readonly warnings: readonly string[];
@@ -58,7 +61,7 @@ export function loadConfig(servers: readonly string[], flags: RawFlags, env: Nod
   const said = merge(readFlags(flags, problems), readEnvironment(env));
   const path = said.get('config')?.text;
   const file = path === undefined ? NO_FILE : readConfigFile(path, problems);
-  const { settings } = resolve(merge(said, file.layer), problems);
+  const { settings, given } = resolve(merge(said, file.layer), problems);
   if (servers.length > 0 && file.servers.length > 0)
     problems.add(`servers are given on the command line and in ${path}: give them in one place`);
   const sources = [
@@ -71,8 +74,9 @@ export function loadConfig(servers: readonly string[], flags: RawFlags, env: Nod
   const loaded = countPorts(sources, settings.port, problems).map((source) =>
     loadServer(source, env, problems),
   );
+  for (const problem of sharedListeners(loaded)) problems.add(problem);
   if (problems.size > 0) throw new UsageError([...problems]);
-  return { settings, servers: loaded, warnings: unknownVariables(env) };
+  return { settings, given, servers: loaded, warnings: unknownVariables(env) };
 }
 
 function fromArgument(text: string, said: Layer, file: FileConfig, problems: Set<string>): ServerSource {
@@ -102,9 +106,27 @@ function countPorts(
     if (next > MAX_PORT) problems.add(`${source.server.text}: no port is left from ${first} on`);
     const text = String(Math.min(next, MAX_PORT));
     if (next > 0) next += 1;
-    const origin = source.given.get('port')?.origin ?? 'port';
+    const said = source.given.get('port')?.origin ?? 'default';
+    const origin = text === String(first) ? said : `${said}, counted up`;
     return { ...source, given: merge(new Map([['port', { text, origin }]]), source.given) };
   });
+}
+
+/** Two servers cannot have one listener. */
+function sharedListeners(servers: readonly ServerConfig[]): string[] {
+  const byListener = Map.groupBy(servers, listenerOf);
+  return [...byListener].flatMap(([listener, [one, other]]) =>
+    listener === undefined || one === undefined || other === undefined
+      ? []
+      : [`${one.server.host} and ${other.server.host} cannot both listen on ${listener}`],
+  );
+}
+
+/** What a server listens on, in words; undefined if that will only be known then. */
+function listenerOf({ settings, given }: ServerConfig): string | undefined {
+  const { address, port, 'unix-socket': path } = settings;
+  if (listensOnTcp(settings, given)) return port === 0 ? undefined : `${address}:${port}`;
+  return `${path} (port ${port})`;
 }
 
 function loadServer(source: ServerSource, env: NodeJS.ProcessEnv, problems: Set<string>): ServerConfig {
@@ -115,6 +137,7 @@ function loadServer(source: ServerSource, env: NodeJS.ProcessEnv, problems: Set<
   const server = readServer(source.server, preset.isAzure ? cloud.hostSuffix : undefined, problems);
   const found = [
     ...identityProblems(settings, given, env),
+    ...listenProblems(settings, given),
     ...portProblems(given, server),
     ...(preset.isAzure ? [] : foreignServerProblems(settings, given)),
   ];
@@ -144,7 +167,8 @@ function readFlags(flags: RawFlags, problems: Set<string>): Layer {
     const origin = `${flag.length === 1 ? '-' : '--'}${flag}`;
     const name = SETTING_NAMES.find((one) => one === flag);
     if (name === undefined) problems.add(`${origin} is not a flag of pg-entra-proxy`);
-    else if (Array.isArray(value)) problems.add(`${origin} is given more than once`);
+    else if (Array.isArray(value) && !(SETTINGS[name] as Setting<unknown>).isList)
+      problems.add(`${origin} is given more than once`);
     else layer.set(name, { text: flagText(value, SETTINGS[name]), origin });
   }
   return layer;

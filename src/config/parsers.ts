@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 
 /** Turns a setting's text into its value; throws an Error whose message completes "--flag ...". */
 export interface Parser<T> {
@@ -91,17 +91,36 @@ export function parseHost(text: string): string {
   return text;
 }
 
-/** An address that other machines cannot reach. */
-export function parseLoopback(text: string): string {
-  const loopback = text === 'localhost' || text === '::1' || (isIP(text) === 4 && text.startsWith('127.'));
-  if (!loopback) {
-    throw new Error(
-      `takes a loopback address (127.0.0.1, ::1, localhost), not "${text}": whoever reaches the port acts as ` +
-        'the identity, so other machines need local authentication, which this version does not have yet',
-    );
-  }
+/** An address to listen on. */
+export function parseAddress(text: string): string {
+  if (text !== 'localhost' && isIP(text) === 0)
+    throw new Error(`takes an IP address or localhost, not "${text}"`);
   return text;
 }
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(address: string): boolean {
+  const address4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+  return address === 'localhost' || LOOPBACKS.check(address4, isIP(address4) === 6 ? 'ipv6' : 'ipv4');
+}
+
+const LOOPBACKS = new BlockList();
+LOOPBACKS.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACKS.addAddress('::1', 'ipv6');
+
+/** Names with commas between them; a list in the file. */
+export const parseList: Parser<readonly string[]> = Object.assign(
+  (text: string): readonly string[] => {
+    const names = text.split(',').map((name) => name.trim());
+    if (names.includes('')) throw new Error(`takes names with commas between them, not "${text}"`);
+    return names;
+  },
+  {
+    json: {
+      anyOf: [{ type: 'array', items: { type: ['string', 'number'] }, minItems: 1 }, { type: 'string' }],
+    },
+  },
+);
 
 export interface ServerArgument {
   readonly host: string;

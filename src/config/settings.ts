@@ -4,12 +4,13 @@ import { readRoots } from '../upstream/trust.ts';
 import { CLOUD_NAMES } from './clouds.ts';
 import {
   type Parser,
+  parseAddress,
   parseChoice,
   parseDuration,
   parseHost,
   parseHttpsUrl,
   parseInteger,
-  parseLoopback,
+  parseList,
   parseSwitch,
   parseText,
   parseTimeout,
@@ -27,11 +28,15 @@ export interface Setting<T> {
   readonly default?: string;
   /** A switch: on where it is given, and takes no value. */
   readonly isSwitch?: true;
+  /** Several values: with commas between them, and a list in the file. */
+  readonly isList?: true;
 }
 
 interface DefaultedSetting<T> extends Setting<T> {
   readonly default: string;
 }
+
+const LOCAL_AUTH_METHODS = ['none', 'password', 'scram-sha-256'] as const;
 
 const flag = { parse: parseSwitch, default: 'false', isSwitch: true } as const;
 
@@ -39,8 +44,8 @@ const flag = { parse: parseSwitch, default: 'false', isSwitch: true } as const;
 export const SETTINGS = {
   address: {
     group: 'Listen',
-    help: 'loopback address to listen on',
-    parse: parseLoopback,
+    help: 'address to listen on; localhost: both 127.0.0.1 and ::1',
+    parse: parseAddress,
     default: '127.0.0.1',
   },
   port: {
@@ -49,11 +54,74 @@ export const SETTINGS = {
     parse: parseInteger(0, 65_535),
     default: '6432',
   },
+  'unix-socket': {
+    group: 'Listen',
+    help: 'a Unix socket instead: a directory (for .s.PGSQL.PORT in it), or its path; with --address too: both',
+    parse: parseText,
+  },
+  'local-tls-cert': {
+    group: 'Listen',
+    help: 'a PEM file with the certificate chain for clients that want TLS',
+    parse: parseText,
+  },
+  'local-tls-key': { group: 'Listen', help: 'a PEM file with its private key', parse: parseText },
+  'local-auth': {
+    group: 'Listen',
+    help: `what clients must prove: ${LOCAL_AUTH_METHODS.join(', ')}`,
+    parse: parseChoice(LOCAL_AUTH_METHODS),
+    default: 'none',
+  },
+  'local-users-file': {
+    group: 'Listen',
+    help: 'who may connect: lines of "user" "password or SCRAM verifier"',
+    parse: parseText,
+  },
+  'same-user': {
+    group: 'Listen',
+    help: 'only processes of the user that the proxy runs as (Linux)',
+    ...flag,
+  },
+  'allow-remote-clients': {
+    group: 'Listen',
+    help: 'listen on an address that other machines can reach; needs --local-auth',
+    ...flag,
+  },
+  'allow-users': {
+    group: 'Listen',
+    help: 'the only user names that clients may give, with commas between them',
+    parse: parseList,
+    isList: true,
+  },
+  'allow-databases': {
+    group: 'Listen',
+    help: 'the only databases that clients may have, with commas between them',
+    parse: parseList,
+    isList: true,
+  },
+  'refuse-replication': { group: 'Listen', help: 'refuse clients that want to replicate', ...flag },
   'max-sessions': {
     group: 'Listen',
     help: 'sessions at the same time; the next gets 53300',
     parse: parseInteger(1, 100_000),
     default: '1000',
+  },
+  'max-logins': {
+    group: 'Listen',
+    help: 'logins under way towards the server at the same time; the next wait',
+    parse: parseInteger(1, 10_000),
+    default: '32',
+  },
+  'idle-session-timeout': {
+    group: 'Listen',
+    help: 'close a session that does nothing outside of a transaction for so long (57P05); 0: never',
+    parse: parseDuration,
+    default: '0',
+  },
+  'max-session-age': {
+    group: 'Listen',
+    help: 'close a session of this age, between transactions (57P01); 0: never',
+    parse: parseDuration,
+    default: '0',
   },
   'login-timeout': {
     group: 'Listen',
@@ -182,6 +250,16 @@ export const SETTINGS = {
     help: 'a YAML file with settings, servers and client users',
     parse: parseText,
   },
+  'check-config': {
+    group: 'Output',
+    help: 'say what is wrong with the configuration, and start nothing',
+    ...flag,
+  },
+  'print-config': {
+    group: 'Output',
+    help: 'print each value and where it comes from, and start nothing',
+    ...flag,
+  },
   'log-level': {
     group: 'Output',
     help: `least important level to log: ${LOG_LEVELS.join(', ')}`,
@@ -199,10 +277,13 @@ export type SettingName = keyof typeof SETTINGS;
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
-/** Settings of one server; the others are the program's. */
+/** Settings of one server. */
 export const SERVER_SETTING_NAMES = SETTING_NAMES.filter((name) =>
   ['Listen', 'Identity', 'Upstream'].includes(SETTINGS[name].group),
 );
+
+/** Settings of the whole program. */
+export const PROGRAM_SETTING_NAMES = SETTING_NAMES.filter((name) => !SERVER_SETTING_NAMES.includes(name));
 
 /** What an identity is made of; the cloud is the server's. */
 export const IDENTITY_SETTING_NAMES = SETTING_NAMES.filter(

@@ -19,12 +19,30 @@ export interface ErrorFields {
   readonly hint?: string | undefined;
 }
 
+/** SQLSTATE of what is no error: successful_completion. */
+const NO_ERROR = '00000';
+
 /**
  * Encodes an ErrorResponse: Byte1 'E', Int32 length, then fields of Byte1 code and `value\0`, then `\0`.
  *
  * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
  */
 export function encodeErrorResponse(fields: ErrorFields): Buffer {
+  return encodeReport('E', fields);
+}
+
+/**
+ * Encodes a NoticeResponse: Byte1 'N', the rest as in an ErrorResponse.
+ *
+ * Clients take it at any time after AuthenticationOk, and most of them at no time before.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-ASYNC
+ */
+export function encodeNotice(message: string, hint?: string): Buffer {
+  return encodeReport('N', { severity: 'NOTICE', sqlState: NO_ERROR, message, hint });
+}
+
+function encodeReport(type: 'E' | 'N', fields: ErrorFields): Buffer {
   const { severity, sqlState, message, detail, hint } = fields;
   const pairs = Object.entries({ severity, severityV: severity, sqlState, message, detail, hint });
   const text = pairs
@@ -32,7 +50,7 @@ export function encodeErrorResponse(fields: ErrorFields): Buffer {
     .map(([name, value]) => `${FIELD_CODES[name]}${value.replaceAll('\0', ' ')}\0`);
   const body = Buffer.from(`${text.join('')}\0`);
   const head = Buffer.alloc(5);
-  head.write('E', 0, 'latin1');
+  head.write(type, 0, 'latin1');
   head.writeUInt32BE(body.length + 4, 1);
   return Buffer.concat([head, body]);
 }

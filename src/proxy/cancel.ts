@@ -2,27 +2,25 @@ import { type CancelRequest, encodeCancelRequest } from '../protocol/startup.ts'
 import { dialUpstream, type Upstream } from '../upstream/dial.ts';
 import { closeGently } from './linger.ts';
 
-/** The address where a session lives; a name may stand for another server by the time it is cancelled. */
-export interface ServerAddress {
-  readonly address: string;
-  readonly port: number;
-}
-
 /** Which server each running session's BackendKeyData came from. */
 export class CancelKeys {
-  readonly #addresses = new Map<string, ServerAddress>();
+  readonly #upstreams = new Map<string, Upstream>();
 
-  /** @param key - process ID and secret key, as BackendKeyData has them. */
-  remember(key: Buffer, address: ServerAddress): void {
-    this.#addresses.set(key.toString('latin1'), address);
+  /**
+   * @param key - process ID and secret key, as BackendKeyData has them.
+   * @param upstream - where the session lives: the address itself, since a name may stand for another server
+   *   by the time it is cancelled.
+   */
+  remember(key: Buffer, upstream: Upstream): void {
+    this.#upstreams.set(key.toString('latin1'), upstream);
   }
 
   forget(key: Buffer): void {
-    this.#addresses.delete(key.toString('latin1'));
+    this.#upstreams.delete(key.toString('latin1'));
   }
 
-  addressOf(key: Buffer): ServerAddress | undefined {
-    return this.#addresses.get(key.toString('latin1'));
+  upstreamOf(key: Buffer): Upstream | undefined {
+    return this.#upstreams.get(key.toString('latin1'));
   }
 }
 
@@ -39,7 +37,6 @@ export async function forwardCancel(
   keys: CancelKeys,
   signal: AbortSignal,
 ): Promise<void> {
-  const target = { ...upstream, ...keys.addressOf(request.key) };
-  const { socket } = await dialUpstream(target, signal);
+  const { socket } = await dialUpstream(keys.upstreamOf(request.key) ?? upstream, signal);
   await closeGently(socket, encodeCancelRequest(request.key));
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { PeerClosedError, ProxyError, SqlState } from '../errors.ts';
 import { encodeFatal, encodeFatalV2 } from '../protocol/error-response.ts';
 import { MAX_STARTUP_PACKET_LENGTH, MIN_STARTUP_PACKET_LENGTH } from '../protocol/limits.ts';
@@ -11,6 +11,7 @@ import {
   type StartupMessage,
 } from '../protocol/startup.ts';
 import type { SocketReader } from '../socket-reader.ts';
+import type { ClientConnection } from './client-connection.ts';
 
 /** A client that speaks something else: it is answered in its own tongue, then closed. */
 export class ForeignProtocolError extends Error {
@@ -23,10 +24,14 @@ export class ForeignProtocolError extends Error {
   }
 }
 
+const ACCEPTED = Buffer.from('S');
 const REFUSED = Buffer.from('N');
 
 /** Why a client left, where it is likely: some come back without TLS, others insist on it. */
 export const LEFT_WITHOUT_TLS = 'refused TLS';
+
+/** The same for one that got TLS, and then said nothing: names are checked when the handshake is over. */
+export const LEFT_AFTER_HANDSHAKE = 'got TLS';
 
 /** First byte of a TLS record that holds a handshake: direct TLS, without SSLRequest. */
 const TLS_HANDSHAKE = 0x16;
@@ -40,21 +45,29 @@ const HTTP_RESPONSE = Buffer.from(
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis port speaks PostgreSQL, not HTTP.\n',
 );
 
+type Encryption = 'sslRequest' | 'gssEncRequest';
+
+const NAMES: Readonly<Record<Encryption, string>> = {
+  sslRequest: 'SSL request',
+  gssEncRequest: 'GSSAPI encryption request',
+};
+
 /**
- * Reads what a client wants: a session or a cancellation. Requests for encryption are refused with `N`
- * on the way (each once), since a local hop needs none.
+ * Reads what a client wants: a session or a cancellation. On the way TLS begins, if the client wants it and
+ * we have a certificate to show; other requests for encryption are refused with `N` (each once), since a
+ * local hop needs none.
  *
  * @throws {@link ProxyError} 08P01, 0A000; {@link ForeignProtocolError}; PeerClosedError; the signal's reason.
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP
  */
-export async function readClientRequest(
-  client: Socket,
-  reader: SocketReader,
+export async function readRequest(
+  connection: ClientConnection,
   signal: AbortSignal,
 ): Promise<StartupMessage | CancelRequest> {
-  const refused = new Set<string>();
+  const answered = new Set<Encryption>();
   for (;;) {
-    const packet = decodeStartupPacket(await readStartupPacket(reader, refused, signal).catch(left(refused)));
+    const head = await readHead(connection, answered, signal);
+    const packet = decodeStartupPacket(await readBody(head, connection.reader, signal));
     switch (packet.kind) {
       case 'startup':
       case 'cancelRequest':
@@ -63,38 +76,84 @@ export async function readClientRequest(
         throw unsupportedProtocol(packet.protocolVersion);
       case 'sslRequest':
       case 'gssEncRequest':
-        if (refused.has(packet.kind)) throw violation(`a second ${packet.kind}`);
-        if (reader.buffered > 0) throw violation(`unencrypted data behind ${packet.kind}`);
-        refused.add(packet.kind);
-        client.write(REFUSED);
+        await answerEncryption(packet.kind, connection, answered, signal);
     }
   }
 }
 
-/** Notes what a client that closed had been told before. */
-function left(refused: ReadonlySet<string>): (error: unknown) => never {
+async function answerEncryption(
+  wanted: Encryption,
+  connection: ClientConnection,
+  answered: Set<Encryption>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (answered.has(wanted)) throw violation(`unexpected ${NAMES[wanted]}`);
+  const tls = wanted === 'sslRequest' ? await connection.tlsOffer(signal) : undefined;
+  // Bytes that came before our answer came in the clear: they must not pass for a part of what is encrypted.
+  if (connection.reader.buffered > 0) throw violation(`received unencrypted data after ${NAMES[wanted]}`);
+  answered.add(wanted);
+  connection.socket.write(tls === undefined ? REFUSED : ACCEPTED);
+  if (tls === undefined) return;
+  await connection.startTls(tls, signal);
+  // As in PostgreSQL: once encryption has been asked for and granted, no other is to be had.
+  answered.add('gssEncRequest');
+}
+
+/** Waits for a packet's first four bytes. A client that begins with TLS gets it on the way, if it may. */
+async function readHead(
+  connection: ClientConnection,
+  answered: ReadonlySet<Encryption>,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const head = await connection.reader.read(4, signal).catch(left(connection, answered));
+  if (head[0] !== TLS_HANDSHAKE || connection.tls !== undefined) return head;
+  const tls = await connection.tlsOffer(signal);
+  if (tls === undefined) throw unwantedTls(answered);
+  await startDirectTls(connection, head, tls, signal);
+  return readHead(connection, answered, signal);
+}
+
+/**
+ * TLS without SSLRequest (sslnegotiation=direct). Without ALPN anything that speaks TLS could be made to
+ * speak to us, a browser for example; PostgreSQL then hangs up, here the client is told.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
+ */
+async function startDirectTls(
+  connection: ClientConnection,
+  head: Buffer,
+  tls: SecureContext,
+  signal: AbortSignal,
+): Promise<void> {
+  connection.reader.unread(head);
+  await connection.startTls(tls, signal);
+  if (connection.tls?.saidPostgresql === true) return;
+  throw new ProxyError(
+    SqlState.protocolViolation,
+    'received direct SSL connection request without ALPN protocol negotiation extension',
+    { hint: 'A client that starts TLS without SSLRequest must name "postgresql" in ALPN, as libpq 17 does.' },
+  );
+}
+
+function unwantedTls(answered: ReadonlySet<Encryption>): ForeignProtocolError {
+  const what = answered.has('sslRequest')
+    ? 'the client starts TLS although it was refused'
+    : 'the client starts with TLS (sslnegotiation=direct), which is not offered here';
+  const help = 'turn TLS off in the client (sslmode=disable, ssl: false), or see --local-tls-cert';
+  return new ForeignProtocolError(`${what}: ${help}`, TLS_ALERT);
+}
+
+/** Notes how far a client that closed had come. */
+function left(connection: ClientConnection, answered: ReadonlySet<Encryption>): (error: unknown) => never {
   return (error) => {
-    const isTelling = error instanceof PeerClosedError && refused.has('sslRequest');
-    throw isTelling ? new PeerClosedError('client', LEFT_WITHOUT_TLS) : error;
+    if (!(error instanceof PeerClosedError)) throw error;
+    if (connection.tls !== undefined) throw new PeerClosedError('client', LEFT_AFTER_HANDSHAKE);
+    throw answered.has('sslRequest') ? new PeerClosedError('client', LEFT_WITHOUT_TLS) : error;
   };
 }
 
-/** Reads one untyped packet: Int32 length (which counts itself), body. The length is checked first. */
-async function readStartupPacket(
-  reader: SocketReader,
-  refused: ReadonlySet<string>,
-  signal: AbortSignal,
-): Promise<Buffer> {
-  const head = await reader.read(4, signal);
-  if (head[0] === TLS_HANDSHAKE) {
-    const what = refused.has('sslRequest')
-      ? 'the client starts TLS although it was refused'
-      : 'the client starts with TLS (sslnegotiation=direct), which is not offered here';
-    throw new ForeignProtocolError(
-      `${what}: turn TLS off in the client (sslmode=disable, ssl: false)`,
-      TLS_ALERT,
-    );
-  }
+/** Reads the rest of an untyped packet: Int32 length (which counts itself), body. The length is checked first. */
+async function readBody(head: Buffer, reader: SocketReader, signal: AbortSignal): Promise<Buffer> {
   if (HTTP_METHODS.test(head.toString('latin1'))) {
     throw new ForeignProtocolError('the client speaks HTTP', HTTP_RESPONSE);
   }

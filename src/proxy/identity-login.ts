@@ -4,6 +4,8 @@ import type { Identity } from '../identity/identity.ts';
 import type { AccessToken } from '../identity/token-source.ts';
 import type { SocketReader } from '../socket-reader.ts';
 import { dialUpstream } from '../upstream/dial.ts';
+import type { Place } from './login-gate.ts';
+import { queueForLogin } from './login-queue.ts';
 import { encodePlan, type LoginPlan } from './policy.ts';
 import { explainRefusal } from './server-hints.ts';
 import { logInToServer, ServerRejection } from './server-login.ts';
@@ -22,8 +24,8 @@ export interface Login {
 }
 
 /**
- * Logs in as one of the proxy's identities. Token first, dial after; a token that the server calls stale
- * is replaced once, unseen by the client.
+ * Logs in as one of the proxy's identities. Token first, then the gate, then the dial; a token that the
+ * server calls stale is replaced once, unseen by the client, without giving up the place behind the gate.
  *
  * @returns the connection, once the client knows that it is in.
  * @throws {@link ServerRejection}, ProxyError, the signal's reason.
@@ -31,20 +33,24 @@ export interface Login {
 export async function logInAs(identity: Identity, login: Login): Promise<TLSSocket> {
   const { story, signal } = login;
   const token = await story.timed('token', untilAborted(identity.tokens.getToken(), signal));
-  try {
-    return await logInWith(token, identity, login);
-  } catch (error) {
-    const fresh = await freshToken(error, token, identity, signal);
-    if (fresh === undefined) throw error;
-    story.retried();
-    return await logInWith(fresh, identity, login);
-  }
+  return await queueForLogin(login, async (place) => {
+    story.queued(place.waitedMs);
+    try {
+      return await logInWith(token, identity, login, place);
+    } catch (error) {
+      const fresh = await freshToken(error, token, identity, signal);
+      if (fresh === undefined) throw error;
+      story.retried();
+      return await logInWith(fresh, identity, login, place);
+    }
+  });
 }
 
 async function logInWith(
   token: AccessToken,
   identity: Identity,
   { client, plan, deps, story, signal }: Login,
+  { notice }: Place,
 ): Promise<TLSSocket> {
   const role = await untilAborted(identity.roleFor(token), signal);
   const startup = encodePlan(plan, role);
@@ -53,7 +59,7 @@ async function logInWith(
   story.dialled(socket, times);
   try {
     const login = logInToServer(socket, { startup, role, token: token.value }, signal);
-    client.write(await story.timed('authentication', login));
+    client.write(Buffer.concat([await story.timed('authentication', login), notice]));
     return socket;
   } catch (error) {
     socket.destroy();

@@ -17,13 +17,17 @@ import type { SocketReader } from '../socket-reader.ts';
 import { readAnswer } from './client-answer.ts';
 
 /** How clients have to prove who they are. */
-export type LocalAuthMethod = 'password' | 'scram-sha-256';
+type LocalAuthMethod = 'password' | 'scram-sha-256';
 
-export interface LocalAuthentication {
+/** What a server asks of its clients. */
+export interface LocalAuth {
   readonly method: LocalAuthMethod;
+  readonly users: LocalUsers;
+}
+
+export interface LocalAuthentication extends LocalAuth {
   /** Whom the client's StartupMessage names. */
   readonly user: string;
-  readonly users: LocalUsers;
   /** The data of tls-server-end-point, for a client that has come over TLS. */
   readonly channelBinding?: Buffer | undefined;
   readonly failureDelayMs?: number;

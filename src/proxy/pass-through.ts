@@ -7,7 +7,9 @@ import { MAX_AUTHENTICATION_ANSWERS } from '../protocol/limits.ts';
 import { dialUpstream } from '../upstream/dial.ts';
 import { readAnswer } from './client-answer.ts';
 import type { Login } from './identity-login.ts';
+import type { Place } from './login-gate.ts';
 import { type LoginMessage, LoginMessages, serverViolation } from './login-messages.ts';
+import { queueForLogin } from './login-queue.ts';
 import { encodePlan } from './policy.ts';
 import { ServerRejection } from './server-login.ts';
 
@@ -15,21 +17,29 @@ import { ServerRejection } from './server-login.ts';
  * Lets a client log in as itself, with its own PostgreSQL password: what the server asks goes to the
  * client, its answers go to the server, and the server decides. No token is fetched for it.
  *
+ * It gives up its place behind the gate when the server asks for the password: handshake and process are
+ * paid for by then, and a human may be about to type.
+ *
  * @returns the connection, once the client knows that it is in.
  * @throws {@link ServerRejection} with the server's ErrorResponse; {@link ProxyError} 28000 if it wants what
  *   cannot be passed through, 08P01 if either speaks no sense, 08006 if the server leaves; PeerClosedError
  *   if the client does; the signal's reason.
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP
  */
-export async function passThrough(login: Login): Promise<TLSSocket> {
+export function passThrough(login: Login): Promise<TLSSocket> {
+  return queueForLogin(login, (place) => passThroughAt(place, login));
+}
+
+async function passThroughAt(place: Place, login: Login): Promise<TLSSocket> {
   const { plan, deps, story, signal } = login;
+  story.queued(place.waitedMs);
   const startup = encodePlan(plan, plan.clientUser);
   story.actsAs(plan.clientUser);
   const { socket, times } = await dialUpstream(deps.upstream, signal);
   story.dialled(socket, times);
   try {
     socket.write(startup);
-    await story.timed('authentication', relayDialogue(socket, login));
+    await story.timed('authentication', relayDialogue(socket, place, login));
     return socket;
   } catch (error) {
     socket.destroy();
@@ -38,7 +48,11 @@ export async function passThrough(login: Login): Promise<TLSSocket> {
 }
 
 /** Relays until AuthenticationOk has gone to the client. What follows it is still unread in both sockets. */
-async function relayDialogue(server: Socket, { client, reader, plan, signal }: Login): Promise<void> {
+async function relayDialogue(
+  server: Socket,
+  place: Place,
+  { client, reader, plan, signal }: Login,
+): Promise<void> {
   const messages = new LoginMessages(server, signal);
   let answers = 0;
   let answer: Promise<Buffer> | undefined;
@@ -56,8 +70,12 @@ async function relayDialogue(server: Socket, { client, reader, plan, signal }: L
       if (request !== undefined && answer !== undefined)
         throw serverViolation('the server does not wait for an answer');
       client.write(forClient(event, plan.clientUser));
-      if (request === 'ok') return;
+      if (request === 'ok') {
+        if (place.notice.length > 0) client.write(place.notice);
+        return;
+      }
       if (request !== undefined && WANT_ANSWER.has(request)) {
+        place.leave();
         answers += 1;
         if (answers > MAX_AUTHENTICATION_ANSWERS) throw serverViolation('the server does not stop asking');
         answer = readAnswer(reader, signal);

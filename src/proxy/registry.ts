@@ -14,14 +14,15 @@ export interface LiveSession {
  * in PostgreSQL itself, twice as many connections may be open.
  */
 export class SessionRegistry {
-  readonly #maxSessions: number;
+  /** How many sessions there may be; fewer than there are ends none of them. */
+  maxSessions: number;
   readonly #connections = new Set<LiveSession>();
   readonly #sessions = new Set<LiveSession>();
   #draining = false;
   #empty: PromiseWithResolvers<void> | undefined;
 
   constructor(maxSessions: number) {
-    this.#maxSessions = maxSessions;
+    this.maxSessions = maxSessions;
   }
 
   get connectionCount(): number {
@@ -39,13 +40,13 @@ export class SessionRegistry {
   /** @throws {@link ProxyError} 53300 when far more connections are open than sessions are allowed. */
   addConnection(connection: LiveSession): void {
     this.#connections.add(connection);
-    if (this.#connections.size > 2 * this.#maxSessions) throw tooMany(this.#maxSessions);
+    if (this.#connections.size > 2 * this.maxSessions) throw tooMany(this.maxSessions);
   }
 
   /** @throws {@link ProxyError} 53300 at the cap, 57P03 while draining. */
   addSession(connection: LiveSession): void {
     if (this.#draining) throw shuttingDown();
-    if (this.#sessions.size >= this.#maxSessions) throw tooMany(this.#maxSessions);
+    if (this.#sessions.size >= this.maxSessions) throw tooMany(this.maxSessions);
     this.#sessions.add(connection);
   }
 

@@ -14,6 +14,14 @@ export interface RelayEnd {
 
 type Ending = Pick<RelayEnd, 'endedBy' | 'reason'>;
 
+/** Why the proxy wants a session to end as soon as it is between transactions. */
+interface Leave {
+  readonly reason: string;
+  readonly error: ProxyError;
+  /** Whether it waits until a slow client has read what it was sent. */
+  readonly isPatient: boolean;
+}
+
 /**
  * Passes bytes both ways, unchanged, from AuthenticationOk to the end. A peer that does not read makes
  * the other one wait: what is held for it stays within the sockets' high-water marks.
@@ -24,7 +32,7 @@ export class Relay {
   readonly #state: TransactionState;
   readonly #ended = Promise.withResolvers<Ending>();
   #ending: Ending | undefined;
-  #draining = false;
+  #leave: Leave | undefined;
   #bytesFromClient = 0;
   #bytesFromServer = 0;
 
@@ -50,8 +58,26 @@ export class Relay {
 
   /** Closes the session as soon as it is between transactions, with 57P01. */
   drain(): void {
-    this.#draining = true;
-    this.#closeIfDrained();
+    this.#leave = { reason: 'drained', error: shutdown(), isPatient: false };
+    this.#closeIfIdle();
+  }
+
+  /**
+   * Closes the session as soon as it is between transactions and its client has what it was sent. To be
+   * said again from time to time: what a slow client has read is noticed then.
+   */
+  retire(reason: string, error: ProxyError): void {
+    this.#leave ??= { reason, error, isPatient: true };
+    this.#closeIfIdle();
+  }
+
+  get bytesFromClient(): number {
+    return this.#bytesFromClient;
+  }
+
+  /** Whether the session waits, outside of a transaction, for what its client says next. */
+  get awaitsClient(): boolean {
+    return this.#state.idle && !this.#state.streaming && this.#client.writableLength === 0;
   }
 
   /** Closes the session now, with 57P01 if the server stands between two messages. */
@@ -66,7 +92,9 @@ export class Relay {
       this.#bytesFromServer += chunk.length;
       this.#state.pushFromServer(chunk);
       if (!client.write(chunk)) server.pause();
-      if (this.#draining) this.#closeIfDrained();
+      if (this.#leave !== undefined) this.#closeIfIdle();
+      // A client over TLS has what it was just sent, as far as can be told here, only at the end of this turn.
+      if (this.#leave?.isPatient === true) setImmediate(() => this.#closeIfIdle());
     });
     client.on('drain', () => server.resume());
     server.on('end', () => this.#lost('server', undefined));
@@ -107,9 +135,11 @@ export class Relay {
     this.#finish({ endedBy: 'server', reason: `lost (${how})` }, this.#lastWords(serverLost()));
   }
 
-  #closeIfDrained(): void {
-    if (!this.#state.idle) return;
-    this.#finish({ endedBy: 'proxy', reason: 'drained' }, encodeFatal(shutdown()));
+  #closeIfIdle(): void {
+    if (this.#leave === undefined || !this.#state.idle) return;
+    const { reason, error, isPatient } = this.#leave;
+    if (isPatient && this.#client.writableLength > 0) return;
+    this.#finish({ endedBy: 'proxy', reason }, encodeFatal(error));
   }
 
   /** An ErrorResponse, unless it would land in the middle of a message of the server's. */

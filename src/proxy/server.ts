@@ -1,21 +1,38 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server } from 'node:net';
-import { StartError } from '../errors.ts';
+import type { Socket } from 'node:net';
 import { describeError } from '../log.ts';
-import { KEEPALIVE_MS } from '../upstream/dial.ts';
-import { findPortOwner } from './port-owner.ts';
+import { openInheritedListener } from './inherited.ts';
+import { type Listener, type ListenerEvents, type OpenListener, openUnixListener } from './listener.ts';
 import { runSession, type SessionDeps } from './session.ts';
+import { openTcpListeners } from './tcp-listener.ts';
+import { socketPath } from './unix-socket.ts';
 
 /** Errors of accepting (no file descriptor left, say) come by the thousand: one line in this time. */
 const ACCEPT_ERROR_LOG_MS = 10_000;
 
-/** Most connections that may wait in the kernel to be accepted; it has a limit of its own (somaxconn). */
-const BACKLOG = 4_096;
+const POSTGRES_PORT = 5432;
 
-/** A listener and its sessions. */
+/** What to listen on. */
+export type ListenAddress =
+  /** `localhost` is 127.0.0.1 and, where the machine has it, ::1. Port 0 is any free one. */
+  | { readonly kind: 'tcp'; readonly address: string; readonly port: number }
+  /** As {@link socketPath} says; port 0 is that of the TCP listener before it, or else PostgreSQL's own. */
+  | { readonly kind: 'unix'; readonly path: string; readonly port: number }
+  /** A listening socket that another process has opened. */
+  | { readonly kind: 'inherited'; readonly fd: number };
+
+export interface ServerOptions {
+  /**
+   * Whether whoever has connected over TCP is welcome: asked before a byte is read, and answered by a
+   * rejection if not, which the client is told when it has said what it wants.
+   */
+  readonly admit?: ((client: Socket) => Promise<void>) | undefined;
+  /** Throws if a listener must not be, before anybody is accepted there. */
+  readonly permit?: ((listener: Listener) => void) | undefined;
+}
+
+/** Listeners and their sessions. */
 export interface ProxyServer {
-  readonly address: string;
-  readonly port: number;
+  readonly listeners: readonly Listener[];
   /**
    * Stops accepting and ends each session between transactions.
    *
@@ -30,35 +47,83 @@ export interface ProxyServer {
 /**
  * Listens and runs a session for each connection.
  *
- * @throws {@link StartError} if it cannot listen.
+ * @param deps - what a new session gets; it may change, except for the registry.
+ * @throws StartError if one of the listeners cannot be had: then there is none.
  */
 export async function startServer(
-  listen: { readonly address: string; readonly port: number },
-  deps: SessionDeps,
+  listen: readonly ListenAddress[],
+  deps: () => SessionDeps,
+  options: ServerOptions = {},
 ): Promise<ProxyServer> {
-  const server = createServer(
-    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
-    (client) => void runSession(client, deps),
-  );
-  server.listen({ host: listen.address, port: listen.port, backlog: BACKLOG });
-  await once(server, 'listening').catch(async (error: unknown) => {
-    throw new StartError(await listenFailure(error, listen.address, listen.port));
-  });
-  surviveAcceptErrors(server, deps);
-  const { address, port } = server.address() as AddressInfo;
+  const open: OpenListener[] = [];
+  const close = (): void => {
+    for (const one of open) one.close();
+  };
+  const stop = (): void => {
+    close();
+    deps().registry.stop();
+  };
+  const events = createEvents(deps, options);
+  try {
+    for (const wanted of listen) {
+      // oxlint-disable-next-line no-await-in-loop -- a Unix socket may have its number from the port before it
+      const opened = await openWanted(wanted, open, events);
+      open.push(...opened);
+      // In the same turn as they were opened: nobody has been accepted yet.
+      for (const { listener } of opened) options.permit?.(listener);
+    }
+  } catch (error) {
+    stop();
+    throw error;
+  }
+  const listeners = open.map(({ listener }) => listener);
+  return { listeners, drain: (timeoutMs) => drain(close, deps, timeoutMs), stop };
+}
+
+async function openWanted(
+  wanted: ListenAddress,
+  before: readonly OpenListener[],
+  events: ListenerEvents,
+): Promise<OpenListener[]> {
+  if (wanted.kind === 'tcp') return openTcpListeners(wanted.address, wanted.port, events);
+  if (wanted.kind === 'inherited') return [await openInheritedListener(wanted.fd, events)];
+  const ports = before.flatMap(({ listener }) => (listener.kind === 'tcp' ? [listener.port] : []));
+  const port = wanted.port || (ports.at(-1) ?? POSTGRES_PORT);
+  return [await openUnixListener(socketPath(wanted.path, port), events)];
+}
+
+const runAdmitted: (client: Socket, deps: SessionDeps, admitted?: Promise<void>) => Promise<void> =
+  runSession;
+
+function createEvents(deps: () => SessionDeps, { admit }: ServerOptions): ListenerEvents {
+  let silentUntil = 0;
   return {
-    address,
-    port,
-    drain: (timeoutMs) => drain(server, deps, timeoutMs),
-    stop: () => {
-      server.close();
-      deps.registry.stop();
+    accept: (client, { kind }) => {
+      const admitted = kind === 'tcp' ? admit?.(client) : undefined;
+      // The session hears of it in its own time.
+      admitted?.catch(() => {});
+      void runAdmitted(client, deps(), admitted);
+    },
+    skipped: (address, code) =>
+      deps().log.debug(
+        { event: 'not-listening', address },
+        `not listening on ${address}, which is not here (${code})`,
+      ),
+    failed: (error) => {
+      const now = performance.now();
+      if (now < silentUntil) return;
+      silentUntil = now + ACCEPT_ERROR_LOG_MS;
+      deps().log.error(
+        { event: 'accept-error', error: describeError(error) },
+        `cannot accept connections: ${describeError(error)}; raise the limit of open files (ulimit -n) if it is that`,
+      );
     },
   };
 }
 
-async function drain(server: Server, { registry }: SessionDeps, timeoutMs: number): Promise<number> {
-  server.close();
+async function drain(close: () => void, deps: () => SessionDeps, timeoutMs: number): Promise<number> {
+  close();
+  const { registry } = deps();
   let cut = 0;
   const timer = setTimeout(() => {
     cut = registry.connectionCount;
@@ -67,35 +132,4 @@ async function drain(server: Server, { registry }: SessionDeps, timeoutMs: numbe
   await registry.drain();
   clearTimeout(timer);
   return cut;
-}
-
-async function listenFailure(error: unknown, address: string, port: number): Promise<string> {
-  const { code } = error as NodeJS.ErrnoException;
-  switch (code) {
-    case 'EADDRINUSE': {
-      const owner = await findPortOwner(port);
-      const whose = owner === undefined ? '' : ` by ${owner}`;
-      const likely = port === 6432 ? "; 6432 is PgBouncer's port too" : '';
-      return `port ${port} on ${address} is in use${whose}${likely}. Stop what listens there, or choose another with --port`;
-    }
-    case 'EACCES':
-      return `not allowed to listen on port ${port}. Choose one above 1023 with --port`;
-    case 'EADDRNOTAVAIL':
-      return `${address} is not an address of this machine. Check --address`;
-    default:
-      return `cannot listen on ${address}:${port} (${code}). Check --address and --port`;
-  }
-}
-
-function surviveAcceptErrors(server: Server, { log }: SessionDeps): void {
-  let silentUntil = 0;
-  server.on('error', (error) => {
-    const now = performance.now();
-    if (now < silentUntil) return;
-    silentUntil = now + ACCEPT_ERROR_LOG_MS;
-    log.error(
-      { event: 'accept-error', error: describeError(error) },
-      `cannot accept connections: ${describeError(error)}; raise the limit of open files (ulimit -n) if it is that`,
-    );
-  });
 }

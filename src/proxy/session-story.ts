@@ -4,16 +4,23 @@ import { PeerClosedError, ProxyError } from '../errors.ts';
 import { describeError, type Logger } from '../log.ts';
 import { printable } from '../redact.ts';
 import type { DialTimes } from '../upstream/dial.ts';
-import { ForeignProtocolError, LEFT_WITHOUT_TLS } from './client-login.ts';
+import { ForeignProtocolError, LEFT_AFTER_HANDSHAKE, LEFT_WITHOUT_TLS } from './client-login.ts';
 import type { LoginPlan } from './policy.ts';
 import type { RelayEnd } from './relay.ts';
 import { ServerRejection } from './server-login.ts';
 
-const WITHOUT_TLS =
-  'when it was refused TLS, which it does not need on this machine: if it does not come back, set sslmode=disable there';
+/** When and why a client left, by the cause that is known. */
+const LEFT: Readonly<Record<string, string>> = {
+  [LEFT_WITHOUT_TLS]:
+    'when it was refused TLS, which it does not need on this machine: if it does not come back, set sslmode=disable there',
+  [LEFT_AFTER_HANDSHAKE]:
+    'as soon as it had TLS: if it does not come back, it may miss its name for this host in the certificate of --local-tls-cert',
+};
 
 /** How a login was asked for and went; what is not known yet is absent. */
 interface LoginFacts {
+  /** The TLS version that the client speaks. */
+  clientTls?: string;
   clientUser?: string;
   database?: string;
   applicationName?: string;
@@ -29,14 +36,15 @@ export class SessionStory {
   readonly #client: string;
   readonly #start = performance.now();
   readonly #login: LoginFacts = {};
-  readonly #loginMs: Partial<Record<'token' | 'dial' | 'tls' | 'authentication', number>> = {};
+  readonly #loginMs: Partial<Record<'token' | 'queue' | 'dial' | 'tls' | 'authentication', number>> = {};
   #event: 'connection' | 'session' | 'cancel' = 'connection';
   #end: RelayEnd | undefined;
   #error: unknown;
 
   constructor(sessionId: number, client: Socket) {
     this.#sessionId = sessionId;
-    this.#client = `${client.remoteAddress}:${client.remotePort}`;
+    this.#client =
+      client.remoteAddress === undefined ? 'unix socket' : `${client.remoteAddress}:${client.remotePort}`;
   }
 
   isCancel(): void {
@@ -58,8 +66,17 @@ export class SessionStory {
     log.debug(fields, `${this.#name} names user "${clientUser}", which is ignored`);
   }
 
+  cameOver(clientTls: string | undefined): void {
+    if (clientTls !== undefined) this.#login.clientTls = clientTls;
+  }
+
   actsAs(role: string): void {
     this.#login.role = printable(role);
+  }
+
+  /** How long others had to be waited for. */
+  queued(waitedMs: number): void {
+    if (waitedMs > 0) this.#loginMs.queue = round(waitedMs);
   }
 
   dialled(server: TLSSocket, times: DialTimes): void {
@@ -98,7 +115,7 @@ export class SessionStory {
     const error = this.#error;
     if (error instanceof PeerClosedError && error.peer === 'client') {
       // Port probes, health checks and clients that try TLS first do this all day.
-      const when = error.cause === LEFT_WITHOUT_TLS ? WITHOUT_TLS : 'before its login was done';
+      const when = LEFT[String(error.cause)] ?? 'before its login was done';
       log.debug(fields, `${this.#name} left ${when}`);
     } else if (error !== undefined) {
       const level = error instanceof ProxyError || isAnswer(error) ? 'warn' : 'error';

@@ -1,20 +1,25 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { PeerClosedError, ProxyError, SqlState, toProxyError } from '../errors.ts';
+import { tlsServerEndPoint } from '../local/channel-binding.ts';
 import type { Logger } from '../log.ts';
 import { encodeFatal } from '../protocol/error-response.ts';
 import type { CancelRequest } from '../protocol/startup.ts';
-import { SocketReader } from '../socket-reader.ts';
 import type { Upstream } from '../upstream/dial.ts';
 import { type CancelKeys, forwardCancel } from './cancel.ts';
-import { ForeignProtocolError, readClientRequest } from './client-login.ts';
+import { ClientConnection } from './client-connection.ts';
+import { ForeignProtocolError, readRequest } from './client-login.ts';
 import { logInAs } from './identity-login.ts';
 import { closeGently } from './linger.ts';
+import { authenticateClient, type LocalAuth } from './local-auth.ts';
+import type { LocalTls } from './local-tls.ts';
+import type { LoginGate } from './login-gate.ts';
 import { passThrough } from './pass-through.ts';
-import { type Policy, planLogin } from './policy.ts';
+import { type LoginPlan, type Policy, planLogin } from './policy.ts';
 import { type LiveSession, type SessionRegistry, shuttingDown } from './registry.ts';
 import { Relay } from './relay.ts';
 import { ServerRejection } from './server-login.ts';
+import type { SessionLimits } from './session-limits.ts';
 import { SessionStory } from './session-story.ts';
 
 /** What every session of a proxy shares. */
@@ -25,13 +30,19 @@ export interface SessionDeps {
   /** A number that names one connection in the log. */
   readonly nextSessionId: () => number;
   readonly cancelKeys: CancelKeys;
+  /** What clients that ask for TLS get; undefined: a refusal. */
+  readonly localTls?: LocalTls | undefined;
+  /** What clients must prove; undefined: nothing. */
+  readonly localAuth?: LocalAuth | undefined;
   readonly loginTimeoutMs: number;
+  readonly loginGate: LoginGate;
+  readonly sessionLimits: SessionLimits;
   readonly log: Logger;
 }
 
 /** One client connection, first byte to last. Always leaves both sockets closed; never rejects. */
-export async function runSession(client: Socket, deps: SessionDeps): Promise<void> {
-  const story = new SessionStory(deps.nextSessionId(), client);
+export async function runSession(socket: Socket, deps: SessionDeps): Promise<void> {
+  const story = new SessionStory(deps.nextSessionId(), socket);
   const login = new AbortController();
   const deadline = setTimeout(() => login.abort(loginTimedOut(deps.loginTimeoutMs)), deps.loginTimeoutMs);
   const session: OpenSession = {
@@ -39,13 +50,12 @@ export async function runSession(client: Socket, deps: SessionDeps): Promise<voi
     stop: () => (session.relay === undefined ? login.abort(shuttingDown()) : session.relay.stop()),
     loggedIn: () => clearTimeout(deadline),
   };
-  const reader = new SocketReader(client, 'client');
-  // From here on there is always one, whoever else listens: an 'error' without a listener ends the process.
-  client.on('error', () => {}).once('close', () => login.abort(new PeerClosedError('client')));
+  const connection = new ClientConnection(socket, deps.localTls);
+  socket.once('close', () => login.abort(new PeerClosedError('client')));
   let lastWords: Buffer | undefined;
   try {
     deps.registry.addConnection(session);
-    await serve(client, reader, session, deps, story, login.signal);
+    await serve(connection, session, deps, story, login.signal);
   } catch (error) {
     story.failed(error);
     lastWords = responseFor(error);
@@ -53,8 +63,9 @@ export async function runSession(client: Socket, deps: SessionDeps): Promise<voi
   clearTimeout(deadline);
   // What is left is to see the client off, which an old driver can draw out: that takes nobody's place.
   deps.registry.endSession(session);
+  story.cameOver(connection.tls?.version);
   story.tell(deps.log);
-  await closeGently(client, lastWords);
+  await closeGently(connection.socket, lastWords);
   deps.registry.remove(session);
 }
 
@@ -65,25 +76,38 @@ interface OpenSession extends LiveSession {
 }
 
 async function serve(
-  client: Socket,
-  reader: SocketReader,
+  connection: ClientConnection,
   session: OpenSession,
   deps: SessionDeps,
   story: SessionStory,
   signal: AbortSignal,
 ): Promise<void> {
-  const request = await readClientRequest(client, reader, signal);
+  const request = await readRequest(connection, signal);
   if (request.kind === 'cancelRequest') return cancel(request, deps, story);
   deps.registry.addSession(session);
   const plan = planLogin(request, deps.policy);
   story.planned(plan);
   if (plan.login === deps.policy.login) story.ignoredUser(deps.log);
+  await authenticate(connection, plan, deps, signal);
+  const { socket: client, reader } = connection;
   const login = { client, reader, plan, deps, story, signal };
   const server =
     plan.login.kind === 'identity' ? await logInAs(plan.login.identity, login) : await passThrough(login);
   reader.detach();
   session.loggedIn();
   await relay(client, server, session, deps, story);
+}
+
+/** Has the client prove who it is, where that is asked for; whoever is passed through proves it to the server. */
+async function authenticate(
+  { socket, reader, tls }: ClientConnection,
+  { login, clientUser }: LoginPlan,
+  { localAuth }: SessionDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (localAuth === undefined || login.kind === 'passThrough') return;
+  const channelBinding = tls?.certificate && tlsServerEndPoint(tls.certificate);
+  await authenticateClient(socket, reader, { ...localAuth, user: clientUser, channelBinding }, signal);
 }
 
 /** A failed cancellation is for the log alone: clients expect a bare close, as from the server itself. */
@@ -104,17 +128,19 @@ async function relay(
   deps: SessionDeps,
   story: SessionStory,
 ): Promise<void> {
-  const address = { address: server.remoteAddress ?? deps.upstream.address, port: deps.upstream.port };
+  const upstream = { ...deps.upstream, address: server.remoteAddress ?? deps.upstream.address };
   const keys: Buffer[] = [];
   const relaying = new Relay(client, server, (key) => {
     keys.push(key);
-    deps.cancelKeys.remember(key, address);
+    deps.cancelKeys.remember(key, upstream);
   });
   session.relay = relaying;
+  deps.sessionLimits.watch(relaying);
   if (deps.registry.draining) relaying.drain();
   try {
     story.ended(await relaying.run());
   } finally {
+    deps.sessionLimits.forget(relaying);
     for (const key of keys) deps.cancelKeys.forget(key);
   }
 }
@@ -127,7 +153,7 @@ function responseFor(error: unknown): Buffer | undefined {
 }
 
 function loginTimedOut(timeoutMs: number): ProxyError {
-  return new ProxyError(SqlState.loginTimeout, `the login took longer than ${timeoutMs / 1000} s`, {
+  return new ProxyError(SqlState.sessionTimeout, `the login took longer than ${timeoutMs / 1000} s`, {
     hint: 'Either the client was slow to say who it is, or Entra or the server was slow to answer; see --login-timeout.',
   });
 }

@@ -61,6 +61,11 @@ export class TransactionState {
     return this.#awaited === 0 && !this.#batchOpen && this.#status === IDLE;
   }
 
+  /** Whether a replication stream is under way. */
+  get streaming(): boolean {
+    return this.#copyBoth;
+  }
+
   /** Whether the server owes an answer. */
   get awaited(): boolean {
     return this.#awaited > 0;

@@ -89,7 +89,7 @@ onEachServer((server) => {
     assert.equal((await client.waitError()).sqlState, '57014');
     client.socket.destroy();
     await proxy.idle();
-    assert.equal(proxy.deps.cancelKeys.addressOf(key), undefined, 'forgotten with the session');
+    assert.equal(proxy.deps.cancelKeys.upstreamOf(key), undefined, 'forgotten with the session');
     elsewhere.close();
   });
 });

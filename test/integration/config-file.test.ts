@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { startCredentialBench } from '../support/credentials.ts';
 import { SERVER_NAME } from '../support/postgres.ts';
-import { runProgram } from '../support/program.ts';
+import { portsIn, runProgram } from '../support/program.ts';
 import { connectPg } from '../support/proxy.ts';
 import { createTestToken } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
@@ -64,13 +64,6 @@ client-users:
   assert.match(proxy.program.stderr, /client user report logs in as Reports \(credential: token-file\)/);
 });
 
-/** The ports of all listeners, in the order in which they are told. */
-function portsIn(stderr: string): number[] {
-  return [...stderr.matchAll(/"event":"listening","address":"127\.0\.0\.1","port":(\d+)/g)].map(([, port]) =>
-    Number(port),
-  );
-}
-
 test('one program serves several servers, each on a port of its own', async () => {
   const [one, two] = await Promise.all([createRole('one'), createRole('two')]);
   const second = new URLSearchParams({ 'token-file': two, 'server-name': SERVER_NAME });
@@ -86,19 +79,69 @@ test('one program serves several servers, each on a port of its own', async () =
   assert.match(proxy.program.stderr, /"server":"second\.example"[^\n]*"role":"two"/);
 });
 
-test('a program that cannot have one of its ports says which, and stops', async () => {
+test('a program that cannot have its ports says which, all of them, and stops', async () => {
   const token = await createRole('three');
   const flags = ['--credential', 'token-file', '--token-file', token];
-  await using first = await bench.startProxy(flags);
-  const { code, stderr } = await runProgram([
-    `one.example?port=${first.port}`,
-    'two.example?port=0',
-    `three.example?port=${first.port}`,
-    ...flags,
-  ]);
+  await using first = await bench.startProxy(['second.example', ...flags]);
+  await until('both to listen', () => portsIn(first.program.stderr).length === 2);
+  const [one, two] = portsIn(first.program.stderr);
+  const servers = [`one.example?port=${one}`, 'two.example?port=0', `three.example?port=${two}`];
+  const { code, stderr } = await runProgram([...servers, ...flags]);
   assert.equal(code, 1);
-  const problems = stderr.match(
-    new RegExp(`cannot start: port ${first.port} on 127\\.0\\.0\\.1 is in use`, 'g'),
+  for (const port of [one, two]) {
+    assert.match(stderr, new RegExp(`cannot start: port ${port} on 127\\.0\\.0\\.1 is in use`));
+  }
+});
+
+test('two servers with one listener are refused before anything is tried', async () => {
+  const { code, stderr } = await runProgram(['one.example?port=7000', 'two.example?port=7000']);
+  assert.equal(code, 2);
+  assert.match(stderr, /one\.example and two\.example cannot both listen on 127\.0\.0\.1:7000/);
+});
+
+test('--check-config says what is wrong, or that nothing is, and starts nothing', async () => {
+  const good = await bench.files.write('good.yaml', 'server: myserver\nport: 6432\n');
+  const { code, stdout, stderr } = await runProgram(['--config', good, '--check-config']);
+  assert.deepEqual([code, stdout, stderr], [0, 'the configuration is fine\n', '']);
+  const bad = await bench.files.write('bad.yaml', 'server: myserver\nprot: 6432\n');
+  const refused = await runProgram(['run', '--config', bad, '--check-config']);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /bad\.yaml:2:1 prot is not a setting/);
+});
+
+test('--print-config shows what counts and where it comes from, as a file that says the same', async () => {
+  const secret = createTestToken();
+  const path = await bench.files.write(
+    'print.yaml',
+    `
+allow-databases: [app, 'a b']
+credential: token-command
+token-command: echo ${secret}
+servers:
+  - server: orders:6000
+    client-users: { report: { user: '007' }, legacy: { pass-through: true } }
+  - server: reports
+    port: 7000
+`,
   );
-  assert.equal(problems?.length, 2, stderr);
+  const args = ['--config', path, '--user', 'x', '--print-config'];
+  const { code, stdout } = await runProgram(args, { PGEP_LOG_LEVEL: 'debug' });
+  assert.equal(code, 0);
+  assert.doesNotMatch(stdout, /eyJ/);
+  for (const line of [
+    'log-level: debug # PGEP_LOG_LEVEL',
+    'drain-timeout: 30s # default',
+    '  - server: orders.postgres.database.azure.com:6000',
+    '    user: x # --user',
+    `    allow-databases: [app, a b] # ${path}:2:18 allow-databases`,
+    '        user: "007" # ',
+    '        pass-through: true',
+    `    port: 7000 # ${path}:9:11 servers[2].port`,
+  ]) {
+    assert.ok(stdout.includes(line), `${line}\nis missing in\n${stdout}`);
+  }
+  const printed = await bench.files.write('printed.yaml', stdout);
+  const again = await runProgram(['--config', printed, '--print-config']);
+  const withoutOrigins = (text: string): string => text.replaceAll(/ # .*$/gm, '');
+  assert.equal(withoutOrigins(again.stdout), withoutOrigins(stdout));
 });

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { globSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { createCertificateAuthority } from '../../src/demo/certificates.ts';
 import { ProxyError } from '../../src/errors.ts';
 import { tlsServerEndPoint } from '../../src/local/channel-binding.ts';
 import type { LocalUsers } from '../../src/local/local-users.ts';
 import { missing, runClient } from '../support/clients.ts';
 import { type LocalListener, localUsers, startLocalListener } from '../support/local-listener.ts';
+import { logInWithPgjdbc, missingPgjdbc } from '../support/pgjdbc.ts';
 import { connectPg } from '../support/proxy.ts';
 
 /** Its last characters become another one, and none, in SASLprep. */
@@ -99,18 +96,7 @@ for (const enableChannelBinding of [true, false]) {
   });
 }
 
-/** PGJDBC_JAR, or the newest in Maven's own place. */
-const PGJDBC =
-  process.env['PGJDBC_JAR'] ??
-  globSync(join(homedir(), '.m2/repository/org/postgresql/postgresql/*/postgresql-42.*.jar'))
-    .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-    .at(-1);
-
-function withoutPgjdbc(): string | false {
-  return missing('java') || (PGJDBC === undefined && 'there is no pgjdbc: set PGJDBC_JAR');
-}
-
-test('pgjdbc logs in with each method, with the right password only', { skip: withoutPgjdbc() }, async () => {
+test('pgjdbc logs in with each method, with the right password only', { skip: missingPgjdbc() }, async () => {
   await using password = await startLocalListener({ method: 'password', users });
   await using scram = await startLocalListener({ method: 'scram-sha-256', users });
   await using bound = await overTls(tlsServerEndPoint(tls.certPem));
@@ -118,12 +104,11 @@ test('pgjdbc logs in with each method, with the right password only', { skip: wi
     `jdbc:postgresql://127.0.0.1:${password.port}/app?sslmode=disable`,
     `jdbc:postgresql://127.0.0.1:${scram.port}/app?sslmode=disable`,
     `jdbc:postgresql://127.0.0.1:${bound.port}/app?sslmode=require&channelBinding=require`,
-  ].flatMap((url) => [url, PASSWORD, url, 'wrong']);
-  const source = fileURLToPath(new URL('../support/Logins.java', import.meta.url));
-  const encoding = ['-Dsun.jnu.encoding=UTF-8', '-Dfile.encoding=UTF-8', '-XX:TieredStopAtLevel=1'];
-  const args = [...encoding, '-cp', PGJDBC ?? '', source, ...logins];
-  const { stdout } = await runClient('java', args, 0, { LC_ALL: 'C.UTF-8' });
-  assert.deepEqual(stdout.trim().split('\n'), ['in', '28P01', 'in', '28P01', 'in', '28P01']);
+  ].flatMap((url): [string, string][] => [
+    [url, PASSWORD],
+    [url, 'wrong'],
+  ]);
+  assert.deepEqual(await logInWithPgjdbc(logins), ['in', '28P01', 'in', '28P01', 'in', '28P01']);
 });
 
 function outcome(error: unknown): string {

@@ -34,6 +34,8 @@ export interface CredentialProxy extends AsyncDisposable {
 export interface CredentialBench extends AsyncDisposable {
   readonly server: TestServer;
   readonly files: TestFiles;
+  /** The path of the CA that the server's certificate is from. */
+  readonly serverCa: string;
   /** A token that the server accepts from now on, and no other. */
   issueToken(claims?: Readonly<Record<string, unknown>>): Promise<string>;
   /** Keeps a token secret from now on, whether any server accepts it or not. */
@@ -61,6 +63,7 @@ export async function startCredentialBench(): Promise<CredentialBench> {
   return {
     server,
     files,
+    serverCa,
     keepSecret,
     async issueToken(claims) {
       const token = keepSecret(createTestToken(claims));

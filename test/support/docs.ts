@@ -18,20 +18,29 @@ const OWN_ERRORS: Readonly<Record<SqlState, readonly [when: string, what: string
   ],
   [SqlState.featureNotSupported]: ['a protocol version other than 3.x', 'use a newer client library'],
   [SqlState.invalidAuthorization]: [
-    'no usable credential; no role; the server wants SCRAM, MD5, GSSAPI or SSPI for the role',
+    'no usable credential; no role; the server wants SCRAM, MD5, GSSAPI or SSPI for the role; or this proxy does not let such clients in',
     'the HINT says what to set, run or create',
   ],
   [SqlState.invalidPassword]: [
     'the wrong password for `--local-auth`, or no such user',
     'check the client, and the file of `--local-users-file`',
   ],
-  [SqlState.tooManyConnections]: ['the session cap is reached', 'a smaller pool, or `--max-sessions`'],
-  [SqlState.adminShutdown]: ['the proxy is stopping', 'connect again'],
+  [SqlState.tooManyConnections]: [
+    'the session cap is reached, or the login waited too long for one of the concurrent logins',
+    'a smaller pool, fewer clients at once, `--max-sessions` or `--max-logins`',
+  ],
+  [SqlState.adminShutdown]: [
+    'the proxy is stopping, or the session has reached `--max-session-age`',
+    'connect again',
+  ],
   [SqlState.cannotConnectNow]: [
     'Entra cannot be reached and no valid token is left, or the proxy is stopping',
     'try again; the HINT says what to check',
   ],
-  [SqlState.loginTimeout]: ['the login took too long', '`--login-timeout`, and whoever was slow'],
+  [SqlState.sessionTimeout]: [
+    'the login took too long, or the session was idle for too long',
+    '`--login-timeout` and whoever was slow, or `--idle-session-timeout`',
+  ],
   [SqlState.internalError]: ['anything else', "the proxy's log has the cause; please report it"],
 };
 

@@ -6,7 +6,8 @@ import { LocalUsers } from '../../src/local/local-users.ts';
 import { deriveVerifier, parseScramVerifier, type ScramVerifier } from '../../src/local/scram-verifier.ts';
 import { encodeFatal } from '../../src/protocol/error-response.ts';
 import { lastParameter } from '../../src/protocol/startup.ts';
-import { readClientRequest } from '../../src/proxy/client-login.ts';
+import { ClientConnection } from '../../src/proxy/client-connection.ts';
+import { readRequest } from '../../src/proxy/client-login.ts';
 import { closeGently } from '../../src/proxy/linger.ts';
 import { authenticateClient, type LocalAuthentication } from '../../src/proxy/local-auth.ts';
 import { SocketReader } from '../../src/socket-reader.ts';
@@ -49,11 +50,12 @@ export async function startLocalListener(options: ListenerOptions): Promise<Loca
 
 async function serve(socket: Socket, options: ListenerOptions, outcomes: unknown[]): Promise<void> {
   const client = options.tls === undefined ? socket : await startTls(socket, options.tls);
-  const reader = new SocketReader(client, 'client');
+  const connection = new ClientConnection(client);
+  const { reader } = connection;
   const { signal } = new AbortController();
   let isIn = false;
   try {
-    const request = await readClientRequest(client, reader, signal);
+    const request = await readRequest(connection, signal);
     if (request.kind !== 'startup') throw new Error(request.kind);
     const user = lastParameter(request.parameters, 'user')?.toString() ?? '';
     await authenticateClient(client, reader, { failureDelayMs: 0, ...options, user }, signal);

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { LogLine } from './log.ts';
 import { until } from './wait.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** What Node.js is to run. */
+export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 export interface Exit {
   readonly code: number | null;
@@ -64,6 +65,11 @@ export function startProgram(args: readonly string[], env: Readonly<Record<strin
       await exit;
     },
   };
+}
+
+/** The ports of all TCP listeners, in the order in which the log tells them. */
+export function portsIn(stderr: string): number[] {
+  return [...stderr.matchAll(/"event":"listening",.*?"port":(\d+)/g)].map(([, port]) => Number(port));
 }
 
 /** Runs the program to its end. */

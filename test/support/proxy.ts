@@ -5,10 +5,18 @@ import { Identity } from '../../src/identity/identity.ts';
 import { TokenCache } from '../../src/identity/token-cache.ts';
 import type { TokenSource } from '../../src/identity/token-source.ts';
 import { CancelKeys } from '../../src/proxy/cancel.ts';
+import type { LocalTls } from '../../src/proxy/local-tls.ts';
+import { LoginGate } from '../../src/proxy/login-gate.ts';
 import type { ClientLogin } from '../../src/proxy/policy.ts';
 import { SessionRegistry } from '../../src/proxy/registry.ts';
-import { type ProxyServer, startServer } from '../../src/proxy/server.ts';
+import {
+  type ListenAddress,
+  type ProxyServer,
+  type ServerOptions,
+  startServer,
+} from '../../src/proxy/server.ts';
 import type { SessionDeps } from '../../src/proxy/session.ts';
+import { type SessionLimitOptions, SessionLimits } from '../../src/proxy/session-limits.ts';
 import { createMemoryLog, type MemoryLog } from './log.ts';
 import { SERVER_NAME, type TestServer } from './postgres.ts';
 import { TestTokenSource } from './tokens.ts';
@@ -24,11 +32,18 @@ export interface TestProxyOptions {
   readonly serverName?: string;
   readonly maxSessions?: number;
   readonly loginTimeoutMs?: number;
+  readonly loginGate?: LoginGate;
+  readonly limits?: SessionLimitOptions;
   readonly connectTimeoutMs?: number;
+  readonly localTls?: LocalTls;
+  /** Default: any free port of 127.0.0.1. */
+  readonly listen?: readonly ListenAddress[];
+  readonly server?: ServerOptions;
 }
 
 /** The real listener and sessions, in this process, with their log in memory. */
 export interface TestProxy extends AsyncDisposable {
+  /** Of the first TCP listener. */
   readonly port: number;
   readonly server: ProxyServer;
   readonly deps: SessionDeps;
@@ -64,16 +79,21 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
     nextSessionId: () => (sessions += 1),
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: options.loginTimeoutMs ?? 20_000,
+    loginGate: options.loginGate ?? new LoginGate(Number.POSITIVE_INFINITY),
+    sessionLimits: new SessionLimits(options.limits ?? {}),
+    localTls: options.localTls,
     log: log.log,
   };
-  const server = await startServer({ address: '127.0.0.1', port: 0 }, deps);
+  const listen = options.listen ?? [{ kind: 'tcp', address: '127.0.0.1', port: 0 }];
+  const server = await startServer(listen, () => deps, options.server);
+  const [port = 0] = server.listeners.flatMap((one) => (one.kind === 'tcp' ? [one.port] : []));
   return {
-    port: server.port,
+    port,
     server,
     deps,
     tokens,
     log,
-    dial: () => connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true }),
+    dial: () => connect({ host: '127.0.0.1', port, allowHalfOpen: true }),
     idle: () => until('the last connection to go', () => deps.registry.connectionCount === 0),
     async [Symbol.asyncDispose]() {
       await server.drain(0);

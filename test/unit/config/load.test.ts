@@ -56,13 +56,13 @@ test('switches come from a command line parser as booleans', () => {
 });
 
 test('every problem is told at once, each with where it comes from', () => {
-  const flags = { port: 'many', address: '0.0.0.0', 'tls-min': '1.0', 'not-a-flag': 'x', q: true };
+  const flags = { port: 'many', address: 'my.host', 'tls-min': '1.0', 'not-a-flag': 'x', q: true };
   const env = { PGEP_CONNECT_TIMEOUT: 'soon', PGEP_PORT: 'unused' };
   const problems = problemsOf(flags, env, ['postgres://x', 'second']);
   const expected = [
     /^--not-a-flag is not a flag/,
     /^-q is not a flag/,
-    /^--address takes a loopback address/,
+    /^--address takes an IP address or localhost, not "my.host"/,
     /^--port takes a whole number from 0 to 65535, not "many"/,
     /^--tls-min takes one of/,
     /^PGEP_CONNECT_TIMEOUT takes a duration/,

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  isLoopback,
+  parseAddress,
   parseChoice,
   parseDuration,
   parseHost,
   parseHttpsUrl,
   parseInteger,
-  parseLoopback,
+  parseList,
   parseServer,
   parseText,
   parseTimeout,
@@ -129,12 +131,37 @@ test('what cannot be a host is refused', () => {
   refuses(parseHost, ['x'.repeat(64), `${'x.'.repeat(127)}x`]);
 });
 
-test('only addresses that other machines cannot reach are listened on', () => {
-  for (const address of ['127.0.0.1', '127.9.9.9', '::1', 'localhost']) {
-    assert.equal(parseLoopback(address), address);
+test('addresses are told apart by whether other machines can reach them', () => {
+  for (const address of [
+    '127.0.0.1',
+    '127.9.9.9',
+    '::1',
+    'localhost',
+    '::ffff:127.0.0.1',
+    '0:0:0:0:0:0:0:1',
+  ]) {
+    assert.equal(parseAddress(address), address);
+    assert.ok(isLoopback(address), address);
   }
-  const reachable = ['0.0.0.0', '::', '10.0.0.1', '192.168.1.2', '128.0.0.1', 'fe80::1', '::ffff:127.0.0.1'];
-  refuses(parseLoopback, [...reachable, '', '*', '127.0.0.1.example.com', '127.1', '127.evil', 'localhost.']);
+  for (const address of [
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    '128.0.0.1',
+    'fe80::1',
+    '::ffff:10.0.0.1',
+    '::127.0.0.1',
+  ]) {
+    assert.equal(parseAddress(address), address);
+    assert.ok(!isLoopback(address), address);
+  }
+  refuses(parseAddress, ['', '*', '127.0.0.1.example.com', '127.1', '127.evil', 'localhost.', 'my.host']);
+});
+
+test('a list is names with commas between them', () => {
+  assert.deepEqual(parseList('a'), ['a']);
+  assert.deepEqual(parseList('a, b c,ü'), ['a', 'b c', 'ü']);
+  refuses(parseList, ['', ',', 'a,', ' ,b']);
 });
 
 test('a short server name is completed with the suffix of the cloud, a full one is not', () => {
@@ -174,7 +201,8 @@ test('every text is either parsed or refused with an Error that says something',
     parseText,
     parseHttpsUrl,
     parseHost,
-    parseLoopback,
+    parseAddress,
+    parseList,
     (text: string) => parseServer(text, SUFFIX),
   ];
   const texts = fc.oneof(

@@ -9,6 +9,7 @@ import {
   encodeErrorResponse,
   encodeFatal,
   encodeFatalV2,
+  encodeNotice,
 } from '../../../src/protocol/error-response.ts';
 import { anyBytes, decodesOrRefuses, message } from '../bytes.ts';
 
@@ -128,5 +129,15 @@ test('random error messages are decoded or refused with 08P01, never anything el
   fc.assert(
     fc.property(fc.oneof(anyBytes(), few), (body) => decodesOrRefuses(() => decodeErrorFields(body))),
     { numRuns: 2_000 },
+  );
+});
+
+test('a NOTICE is one for node-postgres, with its message and HINT', async () => {
+  const [notice, ...others] = await parseAsClient(encodeNotice('waited', 'wait less'));
+  assert.deepEqual(others, []);
+  const { name, severity, code, message: text, hint } = notice as Record<string, unknown>;
+  assert.deepEqual(
+    { name, severity, code, text, hint },
+    { name: 'notice', severity: 'NOTICE', code: '00000', text: 'waited', hint: 'wait less' },
   );
 });

@@ -3,14 +3,16 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { PeerClosedError } from '../../../src/errors.ts';
+import { loadCertificate } from '../../../src/local/certificate-files.ts';
 import { decodeErrorFields } from '../../../src/protocol/error-response.ts';
 import {
   type CancelRequest,
   encodeStartupMessage,
   type StartupMessage,
 } from '../../../src/protocol/startup.ts';
-import { ForeignProtocolError, readClientRequest } from '../../../src/proxy/client-login.ts';
-import { SocketReader } from '../../../src/socket-reader.ts';
+import { ClientConnection } from '../../../src/proxy/client-connection.ts';
+import { ForeignProtocolError, readRequest } from '../../../src/proxy/client-login.ts';
+import { createLocalTls, directTls, requestTls } from '../../support/local-tls.ts';
 import { GSSENC_REQUEST, int32, PROTOCOL_3_0, packet, SSL_REQUEST } from '../bytes.ts';
 import { connectPair, type SocketPair, writeAndArrive } from '../sockets.ts';
 
@@ -27,7 +29,7 @@ const EXPECTED: StartupMessage = { kind: 'startup', protocolVersion: PROTOCOL_3_
 type Request = StartupMessage | CancelRequest;
 
 function readFrom({ near }: SocketPair, signal: AbortSignal = never): Promise<Request> {
-  return readClientRequest(near, new SocketReader(near, 'client'), signal);
+  return readRequest(new ClientConnection(near), signal);
 }
 
 /** What becomes of a client that sends just these bytes at once. */
@@ -116,11 +118,11 @@ test('a second request for the same encryption is refused with 08P01', async () 
 
 test('bytes behind the startup packet are left for whoever comes next', async () => {
   await using pair = await connectPair();
-  const reader = new SocketReader(pair.near, 'client');
-  const request = readClientRequest(pair.near, reader, never);
+  const connection = new ClientConnection(pair.near);
+  const request = readRequest(connection, never);
   pair.far.write(Buffer.concat([STARTUP, Buffer.from('early')]));
   assert.deepEqual(await request, EXPECTED);
-  assert.equal(reader.buffered, 5);
+  assert.equal(connection.reader.buffered, 5);
 });
 
 test('impossible lengths are refused with 08P01 on their four bytes alone', async () => {
@@ -237,4 +239,63 @@ test('a client that is refused encryption and leaves, as pgx does, is reported a
   assert.equal((await answered)[0].toString(), 'N');
   pair.far.end();
   await assert.rejects(request, (error) => error instanceof PeerClosedError);
+});
+
+test('with a certificate, SSLRequest and direct TLS lead to TLS, and the request is read within', async () => {
+  await using local = await createLocalTls();
+  const { certificate } = await loadCertificate(local);
+  const key = Buffer.alloc(8, 1);
+  for (const begin of [requestTls, directTls]) {
+    for (const [bytes, expected] of [
+      [STARTUP, EXPECTED],
+      [packet(80_877_102, key), { kind: 'cancelRequest', key }],
+    ] as const) {
+      await using pair = await connectPair();
+      const connection = new ClientConnection(pair.near, local.tls);
+      const request = readRequest(connection, never);
+      const alpn = { ALPNProtocols: ['postgresql'] };
+      const socket = await begin(pair.far, { ca: local.authority.certPem, ...alpn });
+      socket.write(bytes.subarray(0, 3));
+      socket.write(Buffer.concat([bytes.subarray(3), Buffer.from('early')]));
+      assert.deepEqual(await request, expected);
+      assert.equal(connection.reader.buffered, 5);
+      const { raw } = certificate;
+      assert.deepEqual(connection.tls, { version: 'TLSv1.3', saidPostgresql: true, certificate: raw });
+      connection.socket.destroy();
+    }
+  }
+});
+
+test('a client that resumes its TLS session is known to see the same certificate', async () => {
+  await using local = await createLocalTls();
+  let session: Buffer | undefined;
+  for (const isReused of [false, true]) {
+    await using pair = await connectPair();
+    const connection = new ClientConnection(pair.near, local.tls);
+    const request = readRequest(connection, never);
+    const options = { ca: local.authority.certPem, maxVersion: 'TLSv1.2' } as const;
+    const socket = await requestTls(pair.far, { ...options, ...(session && { session }) });
+    session = socket.getSession();
+    socket.write(STARTUP);
+    await request;
+    assert.equal(socket.isSessionReused(), isReused);
+    const { certificate } = await loadCertificate(local);
+    assert.deepEqual(connection.tls?.certificate, certificate.raw);
+    connection.socket.destroy();
+  }
+});
+
+test('the signal ends a TLS handshake with its reason, and closes the connection', async () => {
+  await using local = await createLocalTls();
+  await using pair = await connectPair();
+  const controller = new AbortController();
+  const connection = new ClientConnection(pair.near, local.tls);
+  const request = readRequest(connection, controller.signal);
+  const answered = once(pair.far, 'data') as Promise<[Buffer]>;
+  pair.far.write(SSL_REQUEST);
+  assert.equal((await answered)[0].toString(), 'S');
+  const reason = new Error('login deadline');
+  controller.abort(reason);
+  await assert.rejects(request, (error) => error === reason);
+  assert.equal(connection.socket.destroyed, true);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ProxyError } from '../../../src/errors.ts';
 import { Identity } from '../../../src/identity/identity.ts';
 import { TokenCache } from '../../../src/identity/token-cache.ts';
 import {
@@ -8,7 +9,7 @@ import {
   type StartupMessage,
   type StartupParameter,
 } from '../../../src/protocol/startup.ts';
-import { type ClientLogin, encodePlan, planLogin } from '../../../src/proxy/policy.ts';
+import { type ClientLogin, encodePlan, type Policy, planLogin } from '../../../src/proxy/policy.ts';
 import { TestTokenSource } from '../../support/tokens.ts';
 import { bytesWithoutZero } from '../bytes.ts';
 
@@ -149,4 +150,64 @@ test('options that announce a token are not added for a client that brings its o
     plan.parameters.map(({ name, value }) => [name, value.toString()]),
     [['options', '-c a=b']],
   );
+});
+
+/** How planLogin refuses a client, or undefined if it does not. */
+function refusal(message: StartupMessage, policy: Partial<Policy>): string | undefined {
+  try {
+    planLogin(message, { login: LOGIN, ...policy });
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof ProxyError);
+    assert.equal(error.sqlState, '28000');
+    return `${error.message} ${error.hint}`;
+  }
+}
+
+test('only the users that are allowed get in, whoever else comes', () => {
+  const policy = { allowedUsers: new Set(['app']) };
+  assert.equal(refusal(startup(['user', 'app']), policy), undefined);
+  for (const user of ['App', 'app2', '']) {
+    const message = startup(['user', user], ['database', 'd']);
+    assert.match(refusal(message, policy) ?? '', /user ".*" may not connect.*--allow-users/, user);
+  }
+  assert.match(refusal(startup(['database', 'd']), policy) ?? '', /--allow-users/);
+  // The last one counts, here as in the server.
+  assert.match(refusal(startup(['user', 'app'], ['user', 'root']), policy) ?? '', /user "root"/);
+});
+
+test('only the databases that are allowed are connected to, however they are named', () => {
+  const policy = { allowedDatabases: new Set(['app']) };
+  assert.equal(refusal(startup(['user', 'x'], ['database', 'app']), policy), undefined);
+  assert.equal(refusal(startup(['user', 'app']), policy), undefined);
+  assert.equal(refusal(startup(['user', 'x']), { ...policy, database: 'app' }), undefined);
+  for (const message of [
+    startup(['user', 'x']),
+    startup(['user', 'x'], ['database', 'App']),
+    startup(['user', 'x'], ['database', 'app'], ['database', 'postgres']),
+    startup(['user', 'postgres'], ['database', '']),
+  ]) {
+    assert.match(refusal(message, policy) ?? '', /database ".*" may not be connected to.*--allow-databases/);
+  }
+});
+
+test('replication is refused in all its forms, and nothing else is', () => {
+  const policy = { refusesReplication: true };
+  const asking = (value: string): StartupMessage => startup(['user', 'x'], ['replication', value]);
+  for (const value of ['true', 'on', 'yes', '1', 'database', 't', 'DATABASE', 'nonsense', ' true']) {
+    assert.match(refusal(asking(value), policy) ?? '', /replication is refused.*--refuse-replication/, value);
+    assert.equal(refusal(asking(value), {}), undefined, value);
+  }
+  for (const value of ['false', 'off', 'no', '0', 'f', 'of', 'n', 'FALSE', '']) {
+    assert.equal(refusal(asking(value), policy), undefined, value);
+  }
+});
+
+test('physical replication, which is of all databases, is a database of its own to allow', () => {
+  const asking = (value: string): StartupMessage =>
+    startup(['user', 'x'], ['database', 'app'], ['replication', value]);
+  const policy = { allowedDatabases: new Set(['app']) };
+  assert.match(refusal(asking('true'), policy) ?? '', /database "replication"/);
+  assert.equal(refusal(asking('database'), policy), undefined);
+  assert.equal(refusal(asking('true'), { allowedDatabases: new Set(['replication']) }), undefined);
 });

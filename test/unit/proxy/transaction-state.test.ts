@@ -302,6 +302,17 @@ test('a replication stream is idle between any two messages, and only there', ()
   );
 });
 
+test('a replication stream is one from CopyBothResponse to ReadyForQuery', () => {
+  const streaming = play(LOGIN, ['client', QUERY, 'busy'], ['server', COPY_BOTH, 'idle']);
+  assert.equal(streaming.streaming, true);
+  const over = play(
+    LOGIN,
+    ['client', QUERY, 'busy'],
+    ['server', join(COPY_BOTH, message('c'), READY), 'idle'],
+  );
+  assert.equal(over.streaming, false);
+});
+
 test('notices and notifications between queries change nothing', () => {
   const notice = message('N', 'SFATAL\0VFATAL\0C00000\0Mno error at all\0\0');
   const state = play(LOGIN, ['server', join(notice, message('A', 'x'), message('S', 'a\0b\0')), 'idle']);

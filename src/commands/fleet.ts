@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import type { Config, ServerConfig } from '../config/load.ts';
+import { UsageError } from '../errors.ts';
+import { describeError, explainError, type Logger } from '../log.ts';
+import type { Identities } from './identities.ts';
+import { Instance } from './instance.ts';
+
+/** All proxies of the program, one for each server, and what becomes of them when the configuration changes. */
+export class Fleet {
+  readonly #identities: Identities;
+  readonly #log: Logger;
+  /** By what they listen on: with the same, a changed server is still the same instance. */
+  #instances = new Map<string, Instance>();
+  /** Removed from the configuration, with sessions that are not over yet. */
+  readonly #leaving = new Set<Instance>();
+  readonly #secret = randomBytes(32);
+  #sessions = 0;
+
+  constructor(identities: Identities, log: Logger) {
+    this.#identities = identities;
+    this.#log = log;
+  }
+
+  get instances(): readonly Instance[] {
+    return [...this.#instances.values()];
+  }
+
+  get connectionCount(): number {
+    return this.#all().reduce((sum, { connectionCount }) => sum + connectionCount, 0);
+  }
+
+  /**
+   * Makes the instances, without listening.
+   *
+   * @throws UsageError if a file that a server needs cannot be used.
+   */
+  async prepare({ servers }: Config): Promise<void> {
+    this.#instances = new Map(await this.#createAll(servers));
+  }
+
+  /** @throws AggregateError with every listener that could not be had. */
+  async listen(): Promise<void> {
+    const results = await Promise.allSettled(this.instances.map((instance) => instance.listen()));
+    const errors = results
+      .filter((result) => result.status === 'rejected')
+      .map(({ reason }) => reason as unknown);
+    if (errors.length > 0) throw new AggregateError(errors);
+  }
+
+  /**
+   * Takes a new configuration over: what is new starts, what is gone drains, what has changed counts for
+   * new sessions; those that run are left alone. What cannot be had is told, and the rest is done.
+   *
+   * @throws UsageError, before anything is changed, if a file that a server needs cannot be used.
+   */
+  async change({ settings, servers }: Config): Promise<void> {
+    const wanted = new Map(await this.#createAll(servers));
+    for (const [key, instance] of wanted) {
+      const known = this.#instances.get(key);
+      if (known === undefined) await this.#add(key, instance);
+      else this.#change(known, instance);
+    }
+    for (const [key, instance] of this.#instances) {
+      if (!wanted.has(key)) this.#remove(key, instance, settings['drain-timeout']);
+    }
+    this.#identities.keepOnly(this.instances.flatMap(({ identities }) => identities));
+    this.#identities.warmUp();
+  }
+
+  /** Stops accepting and ends each session between transactions; returns how many had to be cut. */
+  async drain(timeoutMs: number): Promise<number> {
+    const cuts = await Promise.all(this.#all().map((instance) => instance.drain(timeoutMs)));
+    return cuts.reduce((sum, one) => sum + one, 0);
+  }
+
+  /** Ends everything at once. */
+  stop(): void {
+    for (const instance of this.#all()) instance.stop();
+  }
+
+  #all(): Instance[] {
+    return [...this.#instances.values(), ...this.#leaving];
+  }
+
+  /** @throws UsageError with what is wrong with the files of all servers. */
+  async #createAll(servers: readonly ServerConfig[]): Promise<[string, Instance][]> {
+    const problems = new Set<string>();
+    const created = keyed(servers).map(async ([key, config]): Promise<[string, Instance][]> => {
+      try {
+        return [[key, await this.#create(config, servers)]];
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        for (const problem of error.problems) problems.add(problem);
+        return [];
+      }
+    });
+    const instances = (await Promise.all(created)).flat();
+    if (problems.size > 0) throw new UsageError([...problems]);
+    return instances;
+  }
+
+  #create(config: ServerConfig, { length }: readonly ServerConfig[]): Promise<Instance> {
+    // Where there are several, each line says which it is about.
+    const { host } = config.server;
+    const log = length === 1 ? this.#log : this.#log.child({ server: host }, { msgPrefix: `[${host}] ` });
+    const nextSessionId = (): number => (this.#sessions += 1);
+    return Instance.create(config, {
+      identities: this.#identities,
+      nextSessionId,
+      secret: this.#secret,
+      log,
+    });
+  }
+
+  async #add(key: string, instance: Instance): Promise<void> {
+    try {
+      await instance.listen();
+      this.#instances.set(key, instance);
+      this.#announce(instance);
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  #change(known: Instance, wanted: Instance): void {
+    known.takeOver(wanted);
+    this.#announce(known);
+  }
+
+  #announce(instance: Instance): void {
+    instance.announce().catch((error: unknown) => this.#tell(error));
+  }
+
+  #remove(key: string, instance: Instance, drainTimeoutMs: number): void {
+    this.#instances.delete(key);
+    this.#leaving.add(instance);
+    instance
+      .drain(drainTimeoutMs)
+      .catch((error: unknown) => this.#tell(error))
+      .finally(() => this.#leaving.delete(instance));
+  }
+
+  #tell(error: unknown): void {
+    const fields = { event: 'reload-failed', error: describeError(error) };
+    this.#log.error(fields, explainError(error));
+  }
+}
+
+/** Each server with what it listens on; any free port is told apart by the server's name and number. */
+function keyed(servers: readonly ServerConfig[]): [string, ServerConfig][] {
+  const seen = new Map<string, number>();
+  return servers.map((config) => {
+    const { address, port, 'unix-socket': path = '' } = config.settings;
+    const key = JSON.stringify([path, address, port, ...(port === 0 ? [config.server.host] : [])]);
+    const number = (seen.get(key) ?? 0) + 1;
+    seen.set(key, number);
+    return [`${key} ${number}`, config];
+  });
+}
