@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Config, ServerConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import { describeError, explainError, type Logger } from '../log.ts';
+import { assignInherited, type InheritedSocket } from '../proxy/inherited.ts';
 import type { Identities } from './identities.ts';
 import { Instance } from './instance.ts';
 
@@ -38,9 +39,19 @@ export class Fleet {
     this.#instances = new Map(await this.#createAll(servers));
   }
 
-  /** @throws AggregateError with every listener that could not be had. */
-  async listen(): Promise<void> {
-    const results = await Promise.allSettled(this.instances.map((instance) => instance.listen()));
+  /**
+   * @param inherited - sockets that systemd has opened for this process.
+   * @throws StartError if one of those is nobody's; AggregateError with every listener that could not be had.
+   */
+  async listen(inherited: readonly InheritedSocket[]): Promise<void> {
+    const { instances } = this;
+    const assigned = assignInherited(
+      inherited,
+      instances.map(({ host }) => host),
+    );
+    const results = await Promise.allSettled(
+      instances.map((instance, index) => instance.listen(assigned[index] ?? [])),
+    );
     const errors = results
       .filter((result) => result.status === 'rejected')
       .map(({ reason }) => reason as unknown);
@@ -114,7 +125,7 @@ export class Fleet {
 
   async #add(key: string, instance: Instance): Promise<void> {
     try {
-      await instance.listen();
+      await instance.listen([]);
       this.#instances.set(key, instance);
       this.#announce(instance);
     } catch (error) {

@@ -5,25 +5,15 @@ import { audienceWarning } from '../identity/audience.ts';
 import type { Identity } from '../identity/identity.ts';
 import { clock } from '../identity/token-log.ts';
 import { explainError, type Logger } from '../log.ts';
-import { CancelKeys } from '../proxy/cancel.ts';
+import type { InheritedSocket } from '../proxy/inherited.ts';
 import { clientTarget, describeListener } from '../proxy/listener.ts';
-import { LoginGate } from '../proxy/login-gate.ts';
-import type { ClientLogin } from '../proxy/policy.ts';
-import { SessionRegistry } from '../proxy/registry.ts';
-import { type ProxyServer, startServer } from '../proxy/server.ts';
+import { SameUser } from '../proxy/same-user.ts';
+import { type ListenAddress, type ProxyServer, startServer } from '../proxy/server.ts';
 import type { SessionDeps } from '../proxy/session.ts';
-import { SessionLimits } from '../proxy/session-limits.ts';
 import { testLogin } from '../proxy/test-login.ts';
-import { createTrust } from '../upstream/trust.ts';
 import type { Identities } from './identities.ts';
-import { listenAddresses, loadLocalSide } from './local-side.ts';
-
-/** Whom clients log in as, and which of them: those that name a certain user, or all others. */
-interface Member {
-  readonly clientUser: string | undefined;
-  readonly settings: Settings;
-  readonly identity: Identity;
-}
+import { listenAddresses, loadLocalSide, refuseOpenToAll } from './local-side.ts';
+import { createDeps, type Member } from './session-deps.ts';
 
 /** What all instances share, and what each needs of the program. */
 export interface InstanceContext {
@@ -61,6 +51,11 @@ export class Instance {
     return this.#state.deps.registry.connectionCount;
   }
 
+  /** The server's name. */
+  get host(): string {
+    return this.#state.config.server.host;
+  }
+
   get identities(): readonly Identity[] {
     return this.#state.members.map(({ identity }) => identity);
   }
@@ -72,10 +67,24 @@ export class Instance {
     this.#state = { ...other.#state, deps: { ...other.#state.deps, registry, cancelKeys } };
   }
 
-  /** @throws StartError if the address or port cannot be had. */
-  async listen(): Promise<void> {
+  /**
+   * @param inherited - sockets that systemd has opened: they take the place of those of the configuration.
+   * @throws StartError if a listener cannot be had, or must not be.
+   */
+  async listen(inherited: readonly InheritedSocket[]): Promise<void> {
     const { settings, given } = this.#state.config;
-    this.#server = await startServer(listenAddresses(settings, given), () => this.#state.deps);
+    const sameUser = settings['same-user'] ? await SameUser.create() : undefined;
+    const wanted: ListenAddress[] =
+      inherited.length > 0
+        ? inherited.map(({ fd }) => ({ kind: 'inherited', fd }))
+        : listenAddresses(settings, given);
+    this.#server = await startServer(wanted, () => this.#state.deps, {
+      admit: sameUser?.admit,
+      permit: (listener) => {
+        refuseOpenToAll(listener, settings);
+        sameUser?.permit(listener);
+      },
+    });
     const { upstream, log } = this.#state.deps;
     const { serverName, roots } = upstream.trust;
     const towards = `${upstream.address}:${upstream.port}`;
@@ -168,48 +177,4 @@ async function createState(config: ServerConfig, context: InstanceContext): Prom
     members: [main, ...mapped],
     deps: { ...createDeps(config, main, mapped), ...localSide, nextSessionId, log },
   };
-}
-
-function createDeps(
-  { server, settings, preset, clientUsers }: ServerConfig,
-  main: Member,
-  mapped: readonly Member[],
-): Omit<SessionDeps, 'nextSessionId' | 'log'> {
-  const passedThrough = [...clientUsers].filter(([, { kind }]) => kind === 'passThrough');
-  const logins: [string, ClientLogin][] = [
-    ...passedThrough.map(([name]): [string, ClientLogin] => [name, { kind: 'passThrough' }]),
-    ...mapped.map(({ clientUser = '', identity }): [string, ClientLogin] => [
-      clientUser,
-      { kind: 'identity', identity },
-    ]),
-  ];
-  return {
-    upstream: {
-      address: settings['upstream-address'] ?? server.host,
-      port: server.port ?? settings['upstream-port'] ?? preset.port,
-      trust: createTrust(settings.ca, settings['server-name'] ?? server.host, settings['tls-min']),
-      connectTimeoutMs: settings['connect-timeout'],
-    },
-    policy: {
-      login: { kind: 'identity', identity: main.identity },
-      clientUsers: new Map(logins),
-      allowedUsers: setOf(settings['allow-users']),
-      allowedDatabases: setOf(settings['allow-databases']),
-      refusesReplication: settings['refuse-replication'],
-      database: settings.database,
-      options: preset.options,
-    },
-    registry: new SessionRegistry(settings['max-sessions']),
-    cancelKeys: new CancelKeys(),
-    loginTimeoutMs: settings['login-timeout'],
-    loginGate: new LoginGate(settings['max-logins']),
-    sessionLimits: new SessionLimits({
-      idleTimeoutMs: settings['idle-session-timeout'],
-      maxAgeMs: settings['max-session-age'],
-    }),
-  };
-}
-
-function setOf(names: readonly string[] | undefined): ReadonlySet<string> | undefined {
-  return names === undefined ? undefined : new Set(names);
 }

@@ -1,9 +1,10 @@
 import type { Layer } from '../config/layers.ts';
 import { listensOnTcp } from '../config/listen-rules.ts';
 import type { Settings } from '../config/settings.ts';
-import { UsageError } from '../errors.ts';
+import { StartError, UsageError } from '../errors.ts';
 import { loadLocalUsers } from '../local/users-file.ts';
 import type { Logger } from '../log.ts';
+import { describeListener, type Listener } from '../proxy/listener.ts';
 import type { LocalAuth } from '../proxy/local-auth.ts';
 import { LocalTls } from '../proxy/local-tls.ts';
 import type { ListenAddress } from '../proxy/server.ts';
@@ -37,6 +38,22 @@ export function listenAddresses(settings: Settings, given: Layer): ListenAddress
   const { address, port, 'unix-socket': path } = settings;
   const tcp: ListenAddress[] = listensOnTcp(settings, given) ? [{ kind: 'tcp', address, port }] : [];
   return path === undefined ? tcp : [...tcp, { kind: 'unix', path, port }];
+}
+
+/**
+ * Whoever reaches a listener acts as the identity. The configuration has been looked at for that, but an
+ * inherited socket is as whoever opened it has made it.
+ *
+ * @throws StartError if other machines can reach it, and it is not said that they may, or how.
+ */
+export function refuseOpenToAll(listener: Listener, settings: Settings): void {
+  if (listener.reach !== 'network') return;
+  const isGuarded = settings['allow-remote-clients'] && settings['local-auth'] !== 'none';
+  if (isGuarded) return;
+  throw new StartError(
+    `other machines can reach ${describeListener(listener)}, and whoever gets there acts as the identity. ` +
+      'That needs --allow-remote-clients, --local-auth and --local-users-file',
+  );
 }
 
 async function loadTls(settings: Settings, log: Logger): Promise<LocalTls | undefined> {

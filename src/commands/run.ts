@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import { createLogger, describeError, explainError, type Logger } from '../log.ts';
+import { takeInheritedSockets } from '../proxy/inherited.ts';
 import { Fleet } from './fleet.ts';
 import { Identities } from './identities.ts';
 import { type Signals, watchSignals } from './signals.ts';
@@ -23,9 +24,11 @@ export async function run(readConfig: () => Config): Promise<number> {
   const reloading = new Reloading(readConfig, config, fleet, log);
   const signals = watchSignals(() => reloading.ask());
   try {
+    // Before anything starts another process.
+    const inherited = takeInheritedSockets();
     await fleet.prepare(config);
     if (settings['fail-fast']) await Promise.all(fleet.instances.map((instance) => instance.testLogins()));
-    await fleet.listen();
+    await fleet.listen(inherited);
     identities.warmUp();
     const announced = Promise.all(fleet.instances.map((instance) => instance.announce()));
     await Promise.race([signals.first, announced.then(() => signals.first)]);

@@ -74,7 +74,8 @@ export function loadConfig(servers: readonly string[], flags: RawFlags, env: Nod
   const loaded = countPorts(sources, settings.port, problems).map((source) =>
     loadServer(source, env, problems),
   );
-  for (const problem of sharedListeners(loaded)) problems.add(problem);
+  // With ports that cannot be, nothing is to be said about who shares them.
+  if (problems.size === 0) for (const problem of sharedListeners(loaded)) problems.add(problem);
   if (problems.size > 0) throw new UsageError([...problems]);
   return { settings, given, servers: loaded, warnings: unknownVariables(env) };
 }

@@ -8,7 +8,7 @@ import { listenOnUnixSocket, socketTarget } from './unix-socket.ts';
 const BACKLOG = 4_096;
 
 /** Who can connect: this user, everybody on this machine, or other machines too. */
-export type Reach = 'user' | 'machine' | 'network';
+type Reach = 'user' | 'machine' | 'network';
 
 /** What is listened on. */
 export type Listener =

@@ -92,9 +92,6 @@ async function openWanted(
   return [await openUnixListener(socketPath(wanted.path, port), events)];
 }
 
-const runAdmitted: (client: Socket, deps: SessionDeps, admitted?: Promise<void>) => Promise<void> =
-  runSession;
-
 function createEvents(deps: () => SessionDeps, { admit }: ServerOptions): ListenerEvents {
   let silentUntil = 0;
   return {
@@ -102,7 +99,7 @@ function createEvents(deps: () => SessionDeps, { admit }: ServerOptions): Listen
       const admitted = kind === 'tcp' ? admit?.(client) : undefined;
       // The session hears of it in its own time.
       admitted?.catch(() => {});
-      void runAdmitted(client, deps(), admitted);
+      void runSession(client, deps(), admitted);
     },
     skipped: (address, code) =>
       deps().log.debug(

@@ -40,8 +40,16 @@ export interface SessionDeps {
   readonly log: Logger;
 }
 
-/** One client connection, first byte to last. Always leaves both sockets closed; never rejects. */
-export async function runSession(socket: Socket, deps: SessionDeps): Promise<void> {
+/**
+ * One client connection, first byte to last. Always leaves both sockets closed; never rejects.
+ *
+ * @param admitted - rejects if whoever has connected is not welcome, which is told once it has said what it wants.
+ */
+export async function runSession(
+  socket: Socket,
+  deps: SessionDeps,
+  admitted: Promise<void> = Promise.resolve(),
+): Promise<void> {
   const story = new SessionStory(deps.nextSessionId(), socket);
   const login = new AbortController();
   const deadline = setTimeout(() => login.abort(loginTimedOut(deps.loginTimeoutMs)), deps.loginTimeoutMs);
@@ -55,7 +63,7 @@ export async function runSession(socket: Socket, deps: SessionDeps): Promise<voi
   let lastWords: Buffer | undefined;
   try {
     deps.registry.addConnection(session);
-    await serve(connection, session, deps, story, login.signal);
+    await serve(connection, admitted, session, deps, story, login.signal);
   } catch (error) {
     story.failed(error);
     lastWords = responseFor(error);
@@ -77,12 +85,14 @@ interface OpenSession extends LiveSession {
 
 async function serve(
   connection: ClientConnection,
+  admitted: Promise<void>,
   session: OpenSession,
   deps: SessionDeps,
   story: SessionStory,
   signal: AbortSignal,
 ): Promise<void> {
   const request = await readRequest(connection, signal);
+  await admitted;
   if (request.kind === 'cancelRequest') return cancel(request, deps, story);
   deps.registry.addSession(session);
   const plan = planLogin(request, deps.policy);

@@ -50,7 +50,12 @@ async function startProcess(
   const environment = `LISTEN_PID=$$ LISTEN_FDS=${sockets.length} LISTEN_FDNAMES=first:second`;
   const command = `${sockets.length === 0 ? '' : environment} exec "$0" "$@"`;
   const child = spawn('sh', ['-c', command, process.execPath, PROGRAM, JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'inherit', ...sockets] as never,
+    stdio: [
+      'ignore',
+      'pipe',
+      'inherit',
+      ...sockets.map((socket) => Reflect.get(socket, '_handle') as unknown),
+    ] as never,
   });
   const exit = once(child, 'close');
   const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')) as [

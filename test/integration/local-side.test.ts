@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { after, test } from 'node:test';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { type CredentialProxy, startCredentialBench } from '../support/credentials.ts';
-import { runProgram } from '../support/program.ts';
+import { ONE_USER, psqlAsOther } from '../support/other-user.ts';
+import { SERVER_NAME } from '../support/postgres.ts';
+import { MAIN, runProgram } from '../support/program.ts';
 import { connectPg } from '../support/proxy.ts';
 import { createTestToken } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
@@ -98,4 +103,51 @@ test('only the users, databases and kinds of connection that are allowed get in'
   await assert.rejects(whoIs(proxy.port, { user: 'root' }), refused);
   await assert.rejects(whoIs(proxy.port, { database: 'postgres' }), refused);
   await assert.rejects(whoIs(proxy.port, { replication: 'database' }), refused);
+});
+
+test('--same-user: this user gets in, nobody else', { skip: ONE_USER }, async () => {
+  await using proxy = await bench.startProxy([...(await asMain()), '--same-user']);
+  assert.equal(await whoIs(proxy.port, {}), 'main');
+  await assert.rejects(psqlAsOther('127.0.0.1', proxy.port), /this proxy serves only user/);
+});
+
+/** Starts the program as systemd does: with a listening socket for descriptor 3. */
+async function startActivated(
+  address: string,
+  flags: readonly string[],
+): Promise<{ port: number; child: ChildProcess }> {
+  const socket = createServer().listen(0, address);
+  await once(socket, 'listening');
+  const { port } = socket.address() as AddressInfo;
+  const upstream = ['--upstream-address', '127.0.0.1', '--upstream-port', String(bench.server.postgres.port)];
+  const args = [MAIN, SERVER_NAME, ...upstream, '--ca', bench.serverCa, ...flags];
+  const command = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"';
+  const child = spawn('sh', ['-c', command, process.execPath, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe', (Reflect.get(socket, '_handle') as { fd: number }).fd],
+  });
+  socket.close();
+  return { port, child };
+}
+
+test('a socket that systemd has opened is served', { skip: process.platform === 'win32' }, async () => {
+  const { port, child } = await startActivated('127.0.0.1', await asMain());
+  const ended = once(child, 'close');
+  try {
+    assert.equal(await whoIs(port, {}), 'main');
+  } finally {
+    child.kill();
+  }
+  assert.deepEqual(await ended, [0, null]);
+});
+
+test('a socket that systemd has opened for other machines is refused without authentication', {
+  skip: process.platform === 'win32',
+}, async () => {
+  const { child } = await startActivated('0.0.0.0', await asMain());
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  assert.deepEqual(await once(child, 'close'), [1, null]);
+  assert.match(said, /other machines can reach 0\.0\.0\.0:\d+.*--local-auth/);
 });

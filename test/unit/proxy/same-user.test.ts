@@ -9,8 +9,9 @@ import { SocketTable } from '../../../src/proxy/socket-table.ts';
 import { connectPair } from '../sockets.ts';
 
 const LINUX_ONLY = process.platform !== 'linux' && 'only Linux tells whose a connection is';
+const UNSHARE = 'unshare';
 const NO_NAMESPACES =
-  spawnSync('unshare', ['--user', 'true']).status !== 0 && 'no user namespace can be made here';
+  spawnSync(UNSHARE, ['--user', 'true']).status !== 0 && 'no user namespace can be made here';
 const MODULE = new URL('../../../src/proxy/same-user.ts', import.meta.url).href;
 
 /** Names the owner only when asked often enough. */
@@ -65,8 +66,8 @@ test('a user who has the number of all unknown users does not pass for one of th
     await SameUser.create().then(() => console.log('started'), (error) => console.log(error.message));
   `;
   const node = [process.execPath, '--input-type=module', '-e', script];
-  const { stdout } = await promisify(execFile)('unshare', ['--user', ...node]);
+  const { stdout } = await promisify(execFile)(UNSHARE, ['--user', ...node]);
   assert.match(stdout, /--same-user cannot tell user \d+ from others here/);
-  const mapped = await promisify(execFile)('unshare', ['--user', '--map-root-user', ...node]);
+  const mapped = await promisify(execFile)(UNSHARE, ['--user', '--map-root-user', ...node]);
   assert.equal(mapped.stdout, 'started\n');
 });

@@ -1,0 +1,62 @@
+import type { ServerConfig } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Identity } from '../identity/identity.ts';
+import { CancelKeys } from '../proxy/cancel.ts';
+import { LoginGate } from '../proxy/login-gate.ts';
+import type { ClientLogin } from '../proxy/policy.ts';
+import { SessionRegistry } from '../proxy/registry.ts';
+import type { SessionDeps } from '../proxy/session.ts';
+import { SessionLimits } from '../proxy/session-limits.ts';
+import { createTrust } from '../upstream/trust.ts';
+
+/** Whom clients log in as, and which of them: those that name a certain user, or all others. */
+export interface Member {
+  readonly clientUser: string | undefined;
+  readonly settings: Settings;
+  readonly identity: Identity;
+}
+
+/** What a server's sessions share, as far as the configuration says it. */
+export function createDeps(
+  { server, settings, preset, clientUsers }: ServerConfig,
+  main: Member,
+  mapped: readonly Member[],
+): Omit<SessionDeps, 'nextSessionId' | 'log'> {
+  const passedThrough = [...clientUsers].filter(([, { kind }]) => kind === 'passThrough');
+  const logins: [string, ClientLogin][] = [
+    ...passedThrough.map(([name]): [string, ClientLogin] => [name, { kind: 'passThrough' }]),
+    ...mapped.map(({ clientUser = '', identity }): [string, ClientLogin] => [
+      clientUser,
+      { kind: 'identity', identity },
+    ]),
+  ];
+  return {
+    upstream: {
+      address: settings['upstream-address'] ?? server.host,
+      port: server.port ?? settings['upstream-port'] ?? preset.port,
+      trust: createTrust(settings.ca, settings['server-name'] ?? server.host, settings['tls-min']),
+      connectTimeoutMs: settings['connect-timeout'],
+    },
+    policy: {
+      login: { kind: 'identity', identity: main.identity },
+      clientUsers: new Map(logins),
+      allowedUsers: setOf(settings['allow-users']),
+      allowedDatabases: setOf(settings['allow-databases']),
+      refusesReplication: settings['refuse-replication'],
+      database: settings.database,
+      options: preset.options,
+    },
+    registry: new SessionRegistry(settings['max-sessions']),
+    cancelKeys: new CancelKeys(),
+    loginTimeoutMs: settings['login-timeout'],
+    loginGate: new LoginGate(settings['max-logins']),
+    sessionLimits: new SessionLimits({
+      idleTimeoutMs: settings['idle-session-timeout'],
+      maxAgeMs: settings['max-session-age'],
+    }),
+  };
+}
+
+function setOf(names: readonly string[] | undefined): ReadonlySet<string> | undefined {
+  return names === undefined ? undefined : new Set(names);
+}
