@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { startCredentialBench } from '../support/credentials.ts';
+import { APPLICATION, entraFlags, startCredentialBench } from '../support/credentials.ts';
 import { SERVER_NAME } from '../support/postgres.ts';
 import { portsIn, runProgram } from '../support/program.ts';
 import { connectPg } from '../support/proxy.ts';
-import { createTestToken } from '../support/tokens.ts';
+import { closedPort } from '../support/scripted-server.ts';
+import { createTestToken, TEST_ROLE } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
 
 const bench = await startCredentialBench();
@@ -77,6 +78,32 @@ test('one program serves several servers, each on a port of its own', async () =
     () => (proxy.program.stderr.match(/"event":"session"/g) ?? []).length === 2,
   );
   assert.match(proxy.program.stderr, /"server":"second\.example"[^\n]*"role":"two"/);
+});
+
+test('servers with the same identity share its token', async () => {
+  await using entra = await bench.startEntra();
+  const servers = [2, 3].map((number) => `server${number}.example?server-name=${SERVER_NAME}`);
+  const flags = ['--credential', 'environment', '--user', TEST_ROLE, ...entraFlags(entra)];
+  await using proxy = await bench.startProxy([...servers, ...flags], APPLICATION);
+  await until('all to listen', () => portsIn(proxy.program.stderr).length === 3);
+  const roles = await Promise.all(portsIn(proxy.program.stderr).map((port) => whoIs(port, 'anybody')));
+  assert.deepEqual(roles, [TEST_ROLE, TEST_ROLE, TEST_ROLE]);
+  assert.equal(entra.requests, 1);
+});
+
+test("one server's outage touches no other", async () => {
+  const one = await createRole('one');
+  const dead = new URLSearchParams({ 'upstream-port': String(await closedPort()) });
+  const flags = ['--credential', 'token-file', '--token-file', one, '--connect-timeout', '500ms'];
+  await using proxy = await bench.startProxy([`dead.example?${dead.toString()}`, ...flags]);
+  await until('both to listen', () => portsIn(proxy.program.stderr).length === 2);
+  const outcomes = await Promise.allSettled(
+    portsIn(proxy.program.stderr).map((port) => whoIs(port, 'anybody')),
+  );
+  const told = outcomes.map((outcome) =>
+    outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as { code: string }).code,
+  );
+  assert.deepEqual(new Set(told), new Set(['one', '08001']));
 });
 
 test('a program that cannot have its ports says which, all of them, and stops', async () => {
