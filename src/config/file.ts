@@ -56,6 +56,8 @@ export function readConfigFile(path: string, problems: Set<string>): FileConfig 
 
 type Path = readonly PropertyKey[];
 
+const NUMBERS: ReadonlySet<string> = new Set(['tag:yaml.org,2002:int', 'tag:yaml.org,2002:float']);
+
 class FileReader {
   readonly #path: string;
   readonly #problems: Set<string>;
@@ -67,6 +69,11 @@ class FileReader {
     this.#problems = problems;
     this.#document = parseDocument(text, {
       lineCounter: this.#lines,
+      // Whatever version the file says it is of, and without the tags that make something else than maps and lists.
+      schema: 'core',
+      resolveKnownTags: false,
+      // Numbers stay as they are written, wherever an alias or a merge key takes them: 007 is a name.
+      customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || !NUMBERS.has(tag.tag)),
       merge: true,
       stringKeys: true,
       prettyErrors: false,
@@ -129,6 +136,8 @@ class FileReader {
       Object.entries(record(raw['client-users'])).map(([name, value]) => {
         const entry = record(value);
         const at = [...path, 'client-users', name];
+        // The one name that the schema does not look behind.
+        if (name === '__proto__') this.#problems.add(`${this.#at(at)} cannot be a client user`);
         const layer = this.#toLayer(entry, at);
         return [name, { passThrough: entry['pass-through'] === true, layer, origin: this.#at(at) }];
       }),
@@ -140,19 +149,14 @@ class FileReader {
     return new Map(names.map((name) => [name, this.#toGiven(raw[name], [...path, name])]));
   }
 
-  /** As it is written: 00123 is a text that looks like a number. */
   #toGiven(value: unknown, path: Path): Given {
-    if (Array.isArray(value)) return this.#listToGiven(value, path);
-    const node = this.#nodeAt(path);
-    const source = isScalar(node) && typeof value === 'number' ? node.source : undefined;
-    return { text: source ?? String(value), origin: this.#at(path) };
-  }
-
-  #listToGiven(list: readonly unknown[], path: Path): Given {
-    const texts = list.map((item, index) => this.#toGiven(item, [...path, index]).text);
-    const odd = texts.find((text) => text.includes(','));
-    if (odd !== undefined)
-      this.#problems.add(`${this.#at(path)} takes no names with a comma in them, not "${odd}"`);
+    const texts = Array.isArray(value) ? value.map(String) : [String(value)];
+    // What could not be told apart any more, with commas between them.
+    const odd = Array.isArray(value) && texts.find((text) => text.includes(',') || text !== text.trim());
+    if (typeof odd === 'string')
+      this.#problems.add(
+        `${this.#at(path)} takes no names with a comma in them or a space around them, not "${odd}"`,
+      );
     return { text: texts.join(','), origin: this.#at(path) };
   }
 

@@ -69,9 +69,7 @@ export function worksWith(name: SettingName, credential: CredentialName): boolea
 
 /** A switch that is off does nothing anywhere. */
 function isOff(name: SettingName, text: string): boolean {
-  return (
-    (SETTINGS[name] as Setting<unknown>).isSwitch === true && ['false', '0', 'no', 'off', ''].includes(text)
-  );
+  return (SETTINGS[name] as Setting<unknown>).isSwitch === true && ['false', '0', 'no', 'off'].includes(text);
 }
 
 function unused(credential: CredentialName, given: Layer): string[] {

@@ -1,3 +1,4 @@
+import { isAdminRemote } from './admin-rules.ts';
 import type { Layer } from './layers.ts';
 import { isLoopback } from './parsers.ts';
 import type { SettingName, Settings } from './settings.ts';
@@ -29,7 +30,7 @@ function remoteProblems(settings: Settings, given: Layer, name: Name): string[] 
   const { address } = settings;
   const isRemote = listensOnTcp(settings, given) && !isLoopback(address);
   if (!isRemote) {
-    if (!settings['allow-remote-clients']) return [];
+    if (!settings['allow-remote-clients'] || isAdminRemote(settings)) return [];
     return [`${name('allow-remote-clients')} does nothing: ${address} cannot be reached by other machines`];
   }
   const where = `${name('address')} ${address} can be reached by other machines`;

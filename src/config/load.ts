@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts';
+import { adminProblems } from './admin-rules.ts';
 import { type ClientUser, resolveClientUser } from './client-users.ts';
 import { CLOUDS, type Cloud } from './clouds.ts';
 import { type FileConfig, type FileServer, NO_FILE, readConfigFile } from './file.ts';
@@ -58,10 +59,8 @@ const MAX_PORT = 65_535;
  */
 export function loadConfig(servers: readonly string[], flags: RawFlags, env: NodeJS.ProcessEnv): Config {
   const problems = new Set<string>();
-  const said = merge(readFlags(flags, problems), readEnvironment(env));
-  const path = said.get('config')?.text;
-  const file = path === undefined ? NO_FILE : readConfigFile(path, problems);
-  const { settings, given } = resolve(merge(said, file.layer), problems);
+  const { said, path, file, settings, given } = readProgram(flags, env, problems);
+  for (const problem of adminProblems(settings, given)) problems.add(problem);
   if (servers.length > 0 && file.servers.length > 0)
     problems.add(`servers are given on the command line and in ${path}: give them in one place`);
   const sources = [
@@ -78,6 +77,27 @@ export function loadConfig(servers: readonly string[], flags: RawFlags, env: Nod
   if (problems.size === 0) for (const problem of sharedListeners(loaded)) problems.add(problem);
   if (problems.size > 0) throw new UsageError([...problems]);
   return { settings, given, servers: loaded, warnings: unknownVariables(env) };
+}
+
+/**
+ * What the program's own settings are, for commands that need no server.
+ *
+ * @throws {@link UsageError} with every problem there is.
+ */
+export function loadProgramSettings(flags: RawFlags, env: NodeJS.ProcessEnv): Settings {
+  const problems = new Set<string>();
+  const { settings } = readProgram(flags, env, problems);
+  if (problems.size > 0) throw new UsageError([...problems]);
+  return settings;
+}
+
+/** What is said of the program as a whole, and by whom. */
+function readProgram(flags: RawFlags, env: NodeJS.ProcessEnv, problems: Set<string>) {
+  const said = merge(readFlags(flags, problems), readEnvironment(env));
+  const path = said.get('config')?.text;
+  const file = path === undefined ? NO_FILE : readConfigFile(path, problems);
+  const { settings, given } = resolve(merge(said, file.layer), problems);
+  return { said, path, file, settings, given };
 }
 
 function fromArgument(text: string, said: Layer, file: FileConfig, problems: Set<string>): ServerSource {
@@ -176,8 +196,9 @@ function readFlags(flags: RawFlags, problems: Set<string>): Layer {
 }
 
 /** A flag's text; one without a value, which parsers give as a boolean, is empty unless it is a switch. */
-function flagText(raw: unknown, { isSwitch }: Setting<unknown>): string {
-  if (typeof raw === 'boolean') return isSwitch ? String(raw) : '';
+function flagText(raw: unknown, setting: Setting<unknown>): string {
+  if (Array.isArray(raw)) return raw.map((one) => flagText(one, setting)).join(',');
+  if (typeof raw === 'boolean') return setting.isSwitch ? String(raw) : '';
   return String(raw);
 }
 

@@ -63,7 +63,7 @@ export function parseChoice<T extends string>(choices: readonly T[]): Parser<T> 
 export const parseSwitch: Parser<boolean> = Object.assign(
   (text: string): boolean => {
     if (['true', '1', 'yes', 'on'].includes(text)) return true;
-    if (['false', '0', 'no', 'off', ''].includes(text)) return false;
+    if (['false', '0', 'no', 'off'].includes(text)) return false;
     throw new Error(`takes true or false, not "${text}"`);
   },
   { json: { type: 'boolean' } },

@@ -17,7 +17,7 @@ import {
 } from './parsers.ts';
 import { PRESET_NAMES } from './presets.ts';
 
-type Group = 'Listen' | 'Identity' | 'Upstream' | 'Life' | 'Output';
+type Group = 'Listen' | 'Identity' | 'Upstream' | 'Life' | 'Admin' | 'Output';
 
 /** One setting: flag, environment variable and help derive from it. */
 export interface Setting<T> {
@@ -244,7 +244,31 @@ export const SETTINGS = {
     parse: parseDuration,
     default: '30s',
   },
+  'drain-delay': {
+    group: 'Life',
+    help: 'how long to go on accepting before that, not ready any more: for load balancers to notice',
+    parse: parseDuration,
+    default: '0',
+  },
+  'exit-when-idle': {
+    group: 'Life',
+    help: 'stop when no session has been open for so long, after the first one; 0: never',
+    parse: parseDuration,
+    default: '0',
+  },
   'fail-fast': { group: 'Life', help: 'exit if the first token or a test login fails', ...flag },
+  'admin-address': {
+    group: 'Admin',
+    help: 'address of the admin listener; one that other machines can reach needs --allow-remote-clients',
+    parse: parseAddress,
+    default: '127.0.0.1',
+  },
+  'admin-port': {
+    group: 'Admin',
+    help: 'port of the admin listener, 0 for any free one; default: no such listener',
+    parse: parseInteger(0, 65_535),
+  },
+  'admin-quit': { group: 'Admin', help: 'let the admin listener stop the program (POST /quit)', ...flag },
   config: {
     group: 'Output',
     help: 'a YAML file with settings, servers and client users',

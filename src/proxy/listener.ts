@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
-import { BlockList, createServer, isIP, type Server, type Socket } from 'node:net';
+import { createServer, isIP, type Server, type Socket } from 'node:net';
 import { KEEPALIVE_MS } from '../upstream/dial.ts';
+import { isLoopback } from './loopback.ts';
 import { listenOnUnixSocket, socketTarget } from './unix-socket.ts';
 
 /** Most connections that may wait in the kernel to be accepted; it has a limit of its own (somaxconn). */
@@ -29,10 +30,6 @@ export interface ListenerEvents {
   /** This machine does not have the address, and that is all right. */
   readonly skipped: (address: string, code: string) => void;
 }
-
-const LOOPBACKS = new BlockList();
-LOOPBACKS.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACKS.addAddress('::1', 'ipv6');
 
 /** As people and log lines name it. */
 export function describeListener(listener: Listener): string {
@@ -106,8 +103,7 @@ function listenerOf(server: Server, path = '(nameless Unix socket)'): Listener {
   // Node.js knows no path that it has not chosen itself.
   if (found === null || typeof found === 'string') return { kind: 'unix', path, reach: reachOfSocket(path) };
   const { address, port } = found;
-  const isLoopback = LOOPBACKS.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-  return { kind: 'tcp', address, port, reach: isLoopback ? 'machine' : 'network' };
+  return { kind: 'tcp', address, port, reach: isLoopback(address) ? 'machine' : 'network' };
 }
 
 /** By the socket's own mode; an abstract or nameless one has none. What its directory may keep out is not looked at. */

@@ -15,6 +15,7 @@ import {
 import { printable } from '../redact.ts';
 import type { SocketReader } from '../socket-reader.ts';
 import { readAnswer } from './client-answer.ts';
+import { isPrivate, PRIVACY_HINT } from './loopback.ts';
 
 /** How clients have to prove who they are. */
 type LocalAuthMethod = 'password' | 'scram-sha-256';
@@ -44,7 +45,7 @@ const HEADER_LENGTH = 5;
  * the server's to say.
  *
  * @throws {@link ProxyError} 28P01 for a wrong password and for an unknown user, after a while; 08P01, 0A000 or
- *   28000 if the client does not follow the protocol; PeerClosedError if it leaves; the signal's reason.
+ *   28000 if the client does not follow the protocol, or if others could read its password; PeerClosedError if it leaves; the signal's reason.
  * @see https://www.postgresql.org/docs/current/sasl-authentication.html
  */
 export async function authenticateClient(
@@ -60,6 +61,7 @@ export async function authenticateClient(
     return (await readAnswer(reader, signal)).subarray(HEADER_LENGTH);
   };
   if (method === 'password') {
+    if (!isPrivate(client)) throw inTheClear();
     if (await givesPassword(ask, found)) return;
   } else {
     const serverFinal = await provesPassword(ask, found, channelBinding);
@@ -71,6 +73,13 @@ export async function authenticateClient(
   // Even if the client leaves meanwhile, or the proxy stops: it has failed, and that must be known.
   await delay(failureDelayMs, undefined, { signal, ref: false }).catch(() => {});
   throw authenticationFailed(user);
+}
+
+/** Nobody is asked for a password that others could read. */
+function inTheClear(): ProxyError {
+  return new ProxyError(SqlState.invalidAuthorization, 'the password would travel in the clear', {
+    hint: PRIVACY_HINT,
+  });
 }
 
 /** Sends a request to the client, and gives the body of its answer. */

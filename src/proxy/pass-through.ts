@@ -10,6 +10,9 @@ import type { Login } from './identity-login.ts';
 import type { Place } from './login-gate.ts';
 import { type LoginMessage, LoginMessages, serverViolation } from './login-messages.ts';
 import { queueForLogin } from './login-queue.ts';
+import { type LoginTrace, traceLogin } from './login-trace.ts';
+import { isPrivate, PRIVACY_HINT } from './loopback.ts';
+import { type Attempt, logInWithPatience } from './patience.ts';
 import { encodePlan } from './policy.ts';
 import { ServerRejection } from './server-login.ts';
 
@@ -18,7 +21,8 @@ import { ServerRejection } from './server-login.ts';
  * client, its answers go to the server, and the server decides. No token is fetched for it.
  *
  * It gives up its place behind the gate when the server asks for the password: handshake and process are
- * paid for by then, and a human may be about to type.
+ * paid for by then, and a human may be about to type. A server that is away is waited for, as long as it
+ * has said nothing that the client has heard.
  *
  * @returns the connection, once the client knows that it is in.
  * @throws {@link ServerRejection} with the server's ErrorResponse; {@link ProxyError} 28000 if it wants what
@@ -27,19 +31,30 @@ import { ServerRejection } from './server-login.ts';
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP
  */
 export function passThrough(login: Login): Promise<TLSSocket> {
-  return queueForLogin(login, (place) => passThroughAt(place, login));
+  return traceLogin(login, (trace) =>
+    queueForLogin(login, (place) => {
+      login.story.queued(place.waitedMs);
+      trace.queued(place.waitedMs);
+      return logInWithPatience(login, place, (attempt) => passThroughOnce(attempt, place, login, trace));
+    }),
+  );
 }
 
-async function passThroughAt(place: Place, login: Login): Promise<TLSSocket> {
+async function passThroughOnce(
+  attempt: Attempt,
+  place: Place,
+  login: Login,
+  trace: LoginTrace,
+): Promise<TLSSocket> {
   const { plan, deps, story, signal } = login;
-  story.queued(place.waitedMs);
   const startup = encodePlan(plan, plan.clientUser);
   story.actsAs(plan.clientUser);
-  const { socket, times } = await dialUpstream(deps.upstream, signal);
+  const { socket, times } = await trace.dial(dialUpstream(deps.upstream, signal, attempt.limits));
   story.dialled(socket, times);
   try {
     socket.write(startup);
-    await story.timed('authentication', relayDialogue(socket, place, login));
+    const dialogue = relayDialogue(socket, attempt, place, login);
+    await story.timed('authentication', trace.phase('authentication', dialogue));
     return socket;
   } catch (error) {
     socket.destroy();
@@ -50,6 +65,7 @@ async function passThroughAt(place: Place, login: Login): Promise<TLSSocket> {
 /** Relays until AuthenticationOk has gone to the client. What follows it is still unread in both sockets. */
 async function relayDialogue(
   server: Socket,
+  attempt: Attempt,
   place: Place,
   { client, reader, plan, signal }: Login,
 ): Promise<void> {
@@ -69,7 +85,9 @@ async function relayDialogue(
       const request = event.kind === 'authentication' ? event.request.kind : undefined;
       if (request !== undefined && answer !== undefined)
         throw serverViolation('the server does not wait for an answer');
-      client.write(forClient(event, plan.clientUser));
+      const told = forClient(event, plan.clientUser, isPrivate(client));
+      attempt.isTold = true;
+      client.write(told);
       if (request === 'ok') {
         if (place.notice.length > 0) client.write(place.notice);
         return;
@@ -95,11 +113,17 @@ const WANT_ANSWER: ReadonlySet<AuthenticationRequest['kind']> = new Set([
 ]);
 
 /** What the client gets to see of a server's message; throws what it gets to see instead. */
-function forClient(message: LoginMessage, user: string): Buffer {
+function forClient(message: LoginMessage, user: string, isPrivateClient: boolean): Buffer {
   if (message.kind === 'error') throw rejection(message.bytes, message.fields);
   if (message.kind === 'notice') return message.bytes;
   const { request } = message;
   if (request.kind === 'other') throw cannotPassThrough(user, request.method);
+  if (request.kind === 'cleartextPassword' && !isPrivateClient)
+    throw new ProxyError(
+      SqlState.invalidAuthorization,
+      `the server asks user "${user}" for a password, which would travel in the clear`,
+      { hint: PRIVACY_HINT },
+    );
   if (request.kind !== 'sasl') return message.bytes;
   // Channel binding would bind to TLS that the client has no part in: libpq gives up where it is offered
   // without TLS. And of what is no password at all (OAUTHBEARER) the proxy has promised nothing.

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { startAttack } from '../support/after-attack.ts';
 import { int32, packet } from '../support/messages.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { onEachEntrance } from '../support/on-each-entrance.ts';
 
 test('an HTTP client is told in HTTP what it has come upon', async () => {
   await using attack = await startAttack();
@@ -13,13 +13,6 @@ test('an HTTP client is told in HTTP what it has come upon', async () => {
   });
   assert.equal(response.status, 400);
   assert.match(await response.text(), /PostgreSQL, not HTTP/);
-  await attack.assertUnharmed();
-});
-
-test('an HTTP client with a long request is told all the same', async () => {
-  await using attack = await startAttack();
-  const client = new RawClient(attack.proxy.port).send('POST / HTTP/1.1\r\n\r\n', 'x'.repeat(1_000_000));
-  assert.match((await client.end()).toString(), /^HTTP\/1\.1 400 /);
   await attack.assertUnharmed();
 });
 
@@ -34,24 +27,34 @@ test('a client that starts with TLS gets a TLS alert', async () => {
   await attack.assertUnharmed();
 });
 
-for (const version of [0x00_01_00_00, 0x00_02_00_00]) {
-  test(`a client of protocol ${version >>> 16}.0 gets an error as it knows them`, async () => {
-    await using attack = await startAttack();
-    const client = new RawClient(attack.proxy.port).send(packet(int32(version), Buffer.alloc(288)));
-    const text = (await client.end()).toString();
-    assert.match(text, /^EFATAL: {2}unsupported frontend protocol \d\.0\n\0$/);
-    await attack.assertUnharmed();
-  });
-}
+onEachEntrance(
+  (start) => {
+    test('an HTTP client with a long request is told all the same', async () => {
+      await using attack = await start();
+      const client = (await attack.connect()).send('POST / HTTP/1.1\r\n\r\n', 'x'.repeat(1_000_000));
+      assert.match((await client.end()).toString(), /^HTTP\/1\.1 400 /);
+      await attack.assertUnharmed();
+    });
 
-for (const version of [0x00_04_00_00, 0x04_d2_00_00, 0xff_ff_ff_ff]) {
-  test(`a client of protocol ${version >>> 16}.${version & 0xff_ff} is 0A000`, async () => {
-    await using attack = await startAttack();
-    const error = await new RawClient(attack.proxy.port)
-      .send(packet(int32(version), 'user\0u\0\0'))
-      .refusal();
-    assert.equal(error.code, '0A000');
-    assert.match(error.hint ?? '', /protocol 3/);
-    await attack.assertUnharmed();
-  });
-}
+    for (const version of [0x00_01_00_00, 0x00_02_00_00]) {
+      test(`a client of protocol ${version >>> 16}.0 gets an error as it knows them`, async () => {
+        await using attack = await start();
+        const client = (await attack.connect()).send(packet(int32(version), Buffer.alloc(288)));
+        const text = (await client.end()).toString();
+        assert.match(text, /^EFATAL: {2}unsupported frontend protocol \d\.0\n\0$/);
+        await attack.assertUnharmed();
+      });
+    }
+
+    for (const version of [0x00_04_00_00, 0x04_d2_00_00, 0xff_ff_ff_ff]) {
+      test(`a client of protocol ${version >>> 16}.${version & 0xff_ff} is 0A000`, async () => {
+        await using attack = await start();
+        const error = await (await attack.connect()).send(packet(int32(version), 'user\0u\0\0')).refusal();
+        assert.equal(error.code, '0A000');
+        assert.match(error.hint ?? '', /protocol 3/);
+        await attack.assertUnharmed();
+      });
+    }
+  },
+  { SCRAM: 'they are told before anybody is asked', asked: 'an answer is not a beginning' },
+);

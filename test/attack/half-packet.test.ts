@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startAttack } from '../support/after-attack.ts';
-import { int32, packet, SSL_REQUEST, STARTUP } from '../support/messages.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { int32, message, packet, SSL_REQUEST, STARTUP } from '../support/messages.ts';
+import { onEachEntrance } from '../support/on-each-entrance.ts';
 
 const CANCEL = packet(int32(80_877_102), int32(1), int32(2));
 
@@ -16,20 +15,27 @@ const BEGINNINGS: Readonly<Record<string, Buffer>> = {
   'half a CancelRequest': CANCEL.subarray(0, -1),
 };
 
-for (const [what, bytes] of Object.entries(BEGINNINGS)) {
-  for (const how of ['FIN', 'RST'] as const) {
-    test(`a client that sends ${what} and then ${how} leaves nothing behind`, async () => {
-      await using attack = await startAttack();
-      const client = new RawClient(attack.proxy.port).send(bytes);
-      await new Promise((resolve) => {
-        client.socket.write(Buffer.alloc(0), resolve);
-      });
-      if (how === 'FIN') client.socket.end();
-      else client.socket.resetAndDestroy();
-      await client.end();
-      await attack.proxy.idle();
-      assert.equal(attack.server.connections.length, 0);
-      await attack.assertUnharmed();
-    });
-  }
-}
+const HALF_ANSWER = message('p', 'SCRAM-SHA-256\0', int32(32)).subarray(0, -1);
+
+onEachEntrance(
+  (start, name) => {
+    const beginnings =
+      name === 'asked' ? { nothing: Buffer.alloc(0), 'half an answer': HALF_ANSWER } : BEGINNINGS;
+    for (const [what, bytes] of Object.entries(beginnings)) {
+      for (const how of ['FIN', 'RST'] as const) {
+        test(`a client that sends ${what} and then ${how} leaves nothing behind`, async () => {
+          await using attack = await start();
+          const client = (await attack.connect()).send(bytes);
+          await client.flush();
+          if (how === 'FIN') client.socket.end();
+          else client.reset();
+          await client.end();
+          await attack.proxy.idle();
+          assert.equal(attack.server.connections.length, 0);
+          await attack.assertUnharmed();
+        });
+      }
+    }
+  },
+  { SCRAM: 'as TCP, until it is asked' },
+);

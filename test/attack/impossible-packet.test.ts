@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startAttack } from '../support/after-attack.ts';
 import { GSSENC_REQUEST, int32, packet, SSL_REQUEST, STARTUP } from '../support/messages.ts';
+import { onEachEntrance } from '../support/on-each-entrance.ts';
 import { onlyError, RawClient } from '../support/raw-client.ts';
 
 const V3 = int32(0x00_03_00_00);
@@ -23,36 +24,51 @@ const PACKETS: Readonly<Record<string, Buffer>> = {
   'a CancelRequest with a key of 300 bytes': packet(int32(80_877_102), int32(1), Buffer.alloc(300)),
 };
 
-for (const [what, bytes] of Object.entries(PACKETS)) {
-  test(`${what} is 08P01`, async () => {
-    await using attack = await startAttack();
-    const error = await new RawClient(attack.proxy.port).send(bytes).refusal();
-    assert.equal(error.code, '08P01');
-    assert.equal(attack.server.connections.length, 0);
-    await attack.assertUnharmed();
-  });
-}
+onEachEntrance(
+  (start) => {
+    for (const [what, bytes] of Object.entries(PACKETS)) {
+      test(`${what} is 08P01`, async () => {
+        await using attack = await start();
+        const client = await attack.connect();
+        const error = await client.send(bytes).refusal();
+        assert.equal(error.code, '08P01');
+        assert.equal(attack.server.connections.length, 0);
+        await attack.assertUnharmed();
+      });
+    }
+  },
+  { SCRAM: 'as TCP, until it is asked', asked: 'an answer is a message: garbage.test.ts has such' },
+);
 
-for (const [name, request] of Object.entries({ SSLRequest: SSL_REQUEST, GSSENCRequest: GSSENC_REQUEST })) {
-  test(`a startup message in one write with ${name} is 08P01, not a login`, async () => {
-    await using attack = await startAttack();
-    const error = await new RawClient(attack.proxy.port).send(request, STARTUP).refusal();
-    assert.equal(error.code, '08P01');
-    assert.match(error.message, /unencrypted data/);
-    assert.equal(attack.server.connections.length, 0);
-    await attack.assertUnharmed();
-  });
+onEachEntrance(
+  (start) => {
+    for (const [name, request] of Object.entries({
+      SSLRequest: SSL_REQUEST,
+      GSSENCRequest: GSSENC_REQUEST,
+    })) {
+      test(`a startup message in one write with ${name} is 08P01, not a login`, async () => {
+        await using attack = await start();
+        const client = await attack.connect();
+        const error = await client.send(request, STARTUP).refusal();
+        assert.equal(error.code, '08P01');
+        assert.match(error.message, /unencrypted data/);
+        assert.equal(attack.server.connections.length, 0);
+        await attack.assertUnharmed();
+      });
 
-  test(`a second ${name} is 08P01`, async () => {
-    await using attack = await startAttack();
-    const client = new RawClient(attack.proxy.port).send(request);
-    assert.equal((await client.hear(1)).toString(), 'N');
-    const heard = await client.send(request).end();
-    const error = await onlyError(heard.subarray(1));
-    assert.equal(error.code, '08P01');
-    await attack.assertUnharmed();
-  });
-}
+      test(`a second ${name} is 08P01`, async () => {
+        await using attack = await start();
+        const client = (await attack.connect()).send(request);
+        assert.equal((await client.hear(1)).toString(), 'N');
+        const heard = await client.send(request).end();
+        const error = await onlyError(heard.subarray(1));
+        assert.equal(error.code, '08P01');
+        await attack.assertUnharmed();
+      });
+    }
+  },
+  { TLS: 'within TLS there is no more to ask for: see local-tls.test.ts', asked: 'an answer is a message' },
+);
 
 test('a startup packet of exactly 10,004 bytes is not refused for its length', async () => {
   await using attack = await startAttack();

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startAttack } from '../support/after-attack.ts';
 import { CLEARTEXT_PASSWORD, notice } from '../support/messages.ts';
-import { refusedLogin } from '../support/raw-client.ts';
+import { onEachEntrance } from '../support/on-each-entrance.ts';
 import type { Script } from '../support/scripted-server.ts';
 
 const STEPS: Readonly<Record<string, Script>> = {
@@ -23,37 +22,46 @@ const STEPS: Readonly<Record<string, Script>> = {
   },
 };
 
-for (const [when, script] of Object.entries(STEPS)) {
-  for (const how of ['end', 'destroy', 'reset'] as const) {
-    test(`a server that leaves ${when} (${how}) is 08006`, async () => {
-      await using attack = await startAttack();
-      attack.server.script = async (connection) => {
-        await script(connection);
-        connection[how]();
-      };
-      const error = await refusedLogin(attack.proxy.port);
-      assert.equal(error.code, '08006');
-      assert.match(error.message, /during the login/);
-      assert.match(error.hint ?? '', /try again/);
-      await attack.assertUnharmed();
-    });
-  }
-}
+onEachEntrance(
+  (start) => {
+    for (const [when, script] of Object.entries(STEPS)) {
+      for (const how of ['end', 'destroy', 'reset'] as const) {
+        test(`a server that leaves ${when} (${how}) is 08006`, async () => {
+          await using attack = await start();
+          attack.server.script = async (connection) => {
+            await script(connection);
+            connection[how]();
+          };
+          const error = await attack.refusedLogin();
+          assert.equal(error.code, '08006');
+          assert.match(error.message, /during the login/);
+          assert.match(error.hint ?? '', /try again/);
+          await attack.assertUnharmed();
+        });
+      }
+    }
 
-for (const how of ['end', 'destroy', 'reset'] as const) {
-  test(`a server that leaves instead of shaking hands (${how}) is 08001`, async () => {
-    await using attack = await startAttack();
-    attack.server.script = async (connection) => {
-      await connection.readSslRequest();
-      await connection.flush(Buffer.from('S'));
-      await connection.hasUnread();
-      connection[how]();
-    };
-    const error = await refusedLogin(attack.proxy.port);
-    assert.equal(error.code, '08001');
-    assert.match(error.message, /TLS with the server failed/);
-    assert.match(error.hint ?? '', /--upstream-address/);
-    attack.assertTokenKept();
-    await attack.assertUnharmed();
-  });
-}
+    for (const how of ['end', 'destroy', 'reset'] as const) {
+      test(`a server that leaves instead of shaking hands (${how}) is 08001`, async () => {
+        await using attack = await start();
+        attack.server.script = async (connection) => {
+          await connection.readSslRequest();
+          await connection.flush(Buffer.from('S'));
+          await connection.hasUnread();
+          connection[how]();
+        };
+        const error = await attack.refusedLogin();
+        assert.equal(error.code, '08001');
+        assert.match(error.message, /TLS with the server failed/);
+        assert.match(error.hint ?? '', /--upstream-address/);
+        attack.assertTokenKept();
+        await attack.assertUnharmed();
+      });
+    }
+  },
+  {
+    'Unix socket': 'what is written, and how, is as over TCP',
+    SCRAM: 'the same',
+    asked: 'there is no server yet',
+  },
+);

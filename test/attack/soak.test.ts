@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
 import { LOOPBACK, listen } from '../../src/demo/loopback.ts';
 import { createAccessToken, type TokenSource } from '../../src/identity/token-source.ts';
-import { assertUnharmed, countTcpHandles } from '../support/after-attack.ts';
+import { assertUnharmed, countSockets } from '../support/after-attack.ts';
 import type { LogLine } from '../support/log.ts';
 import { int32, packet, SSL_REQUEST } from '../support/messages.ts';
 import { startTestServer, type TestServer } from '../support/postgres.ts';
@@ -327,9 +327,9 @@ test('hundreds of sessions with faults from both sides leave nothing behind', as
   const soak: Soak = { server, hop, proxy, source, random, connections: 0, visits: 0 };
   // What is opened once and kept.
   await wellBehaved(soak, {});
-  await assertUnharmed(proxy, countTcpHandles());
+  await assertUnharmed(proxy, countSockets());
   soak.connections += 1;
-  const [files, active, tcpHandles] = [countOpenFiles(), countActive(), countTcpHandles()];
+  const [files, active, sockets] = [countOpenFiles(), countActive(), countSockets()];
 
   hop.faulty = true;
   await Promise.all([disturb(soak), ...Array.from({ length: VISITORS }, () => visit(soak))]);
@@ -338,7 +338,7 @@ test('hundreds of sessions with faults from both sides leave nothing behind', as
 
   const endings = (): LogLine[] => proxy.log.lines.filter((line) => 'durationMs' in line);
   await until('an end of every session', () => endings().length >= soak.connections);
-  await assertUnharmed(proxy, tcpHandles);
+  await assertUnharmed(proxy, sockets);
   soak.connections += 1;
   await until(`no more than ${files} open files`, () => countOpenFiles() <= files);
   await until(`no more than ${active} active resources`, () => countActive() <= active);

@@ -74,3 +74,17 @@ test('with --fail-fast a token that cannot be had ends the program with 1', asyn
   assert.equal(code, 1);
   assert.match(stderr, /cannot read the token file \/nowhere\/token: ENOENT/);
 });
+
+test('a switch with a value counts as it is written, and not as off', async () => {
+  const on = await runProgram(['myserver', '--refuse-replication=yes', '--print-config']);
+  assert.match(on.stdout, /refuse-replication: yes # --refuse-replication/);
+  for (const [args, problem] of [
+    [['--refuse-replication=maybe'], /takes true or false, not "maybe"/],
+    [['--refuse-replication='], /takes true or false, not ""/],
+    [['--refuse-replication', '--refuse-replication=false'], /is given more than once/],
+  ] as const) {
+    const { code, stderr } = await runProgram(['myserver', ...args, '--print-config']);
+    assert.equal(code, 2);
+    assert.match(stderr, problem);
+  }
+});

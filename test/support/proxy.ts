@@ -5,8 +5,10 @@ import { Identity } from '../../src/identity/identity.ts';
 import { TokenCache } from '../../src/identity/token-cache.ts';
 import type { TokenSource } from '../../src/identity/token-source.ts';
 import { CancelKeys } from '../../src/proxy/cancel.ts';
+import type { LocalAuthentication } from '../../src/proxy/local-auth.ts';
 import type { LocalTls } from '../../src/proxy/local-tls.ts';
 import { LoginGate } from '../../src/proxy/login-gate.ts';
+import type { LoginTracer } from '../../src/proxy/login-trace.ts';
 import type { ClientLogin } from '../../src/proxy/policy.ts';
 import { SessionRegistry } from '../../src/proxy/registry.ts';
 import {
@@ -17,6 +19,7 @@ import {
 } from '../../src/proxy/server.ts';
 import type { SessionDeps } from '../../src/proxy/session.ts';
 import { type SessionLimitOptions, SessionLimits } from '../../src/proxy/session-limits.ts';
+import type { Availability } from '../../src/upstream/availability.ts';
 import { createMemoryLog, type MemoryLog } from './log.ts';
 import { SERVER_NAME, type TestServer } from './postgres.ts';
 import { TestTokenSource } from './tokens.ts';
@@ -35,7 +38,11 @@ export interface TestProxyOptions {
   readonly loginGate?: LoginGate;
   readonly limits?: SessionLimitOptions;
   readonly connectTimeoutMs?: number;
+  /** What the proxy knows of its server's being there; without it, each login is tried once. */
+  readonly availability?: Availability;
+  readonly tracer?: LoginTracer;
   readonly localTls?: LocalTls;
+  readonly localAuth?: Omit<LocalAuthentication, 'user'>;
   /** Default: any free port of 127.0.0.1. */
   readonly listen?: readonly ListenAddress[];
   readonly server?: ServerOptions;
@@ -69,6 +76,7 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
       port: upstream.port,
       trust: { roots: 'the test CA', serverName, secureContext: createSecureContext({ ca: upstream.caPem }) },
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+      availability: options.availability,
     },
     policy: {
       login: { kind: 'identity', identity },
@@ -79,9 +87,11 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
     nextSessionId: () => (sessions += 1),
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: options.loginTimeoutMs ?? 20_000,
+    tracer: options.tracer,
     loginGate: options.loginGate ?? new LoginGate(Number.POSITIVE_INFINITY),
     sessionLimits: new SessionLimits(options.limits ?? {}),
     localTls: options.localTls,
+    localAuth: options.localAuth,
     log: log.log,
   };
   const listen = options.listen ?? [{ kind: 'tcp', address: '127.0.0.1', port: 0 }];

@@ -13,8 +13,17 @@ export class RawClient {
   /** The proxy said that nothing more comes, or is gone. */
   ended = false;
 
-  constructor(port: number) {
-    this.socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+  /** What a reset is made on. */
+  readonly #bare: Socket;
+
+  /**
+   * @param where - a port of 127.0.0.1, or a connection that is there already.
+   * @param bare - the connection below it, if that is not the same.
+   */
+  constructor(where: number | Socket, bare?: Socket) {
+    this.socket =
+      typeof where === 'number' ? connect({ host: '127.0.0.1', port: where, allowHalfOpen: true }) : where;
+    this.#bare = bare ?? this.socket;
     const end = (): void => {
       this.ended = true;
     };
@@ -34,6 +43,27 @@ export class RawClient {
     await until(`${length} bytes for the client`, () => this.heard.length >= length || this.ended);
     assert.ok(this.heard.length >= length, `closed after ${this.heard.length} bytes`);
     return this.heard.subarray(0, length);
+  }
+
+  /** Waits for a message, takes it away from what was heard, and gives its body. */
+  async takeMessage(): Promise<Buffer> {
+    const length = 1 + (await this.hear(5)).readUInt32BE(1);
+    const body = (await this.hear(length)).subarray(5);
+    this.heard = this.heard.subarray(length);
+    return body;
+  }
+
+  /** Waits until the kernel has everything that was said. */
+  async flush(): Promise<void> {
+    await new Promise((resolve) => {
+      this.socket.write(Buffer.alloc(0), resolve);
+    });
+  }
+
+  /** Ends without a goodbye: on TCP with a reset; a Unix socket knows none. */
+  reset(): void {
+    if (this.#bare.remoteFamily === undefined) this.#bare.destroy();
+    else this.#bare.resetAndDestroy();
   }
 
   /** Waits for the proxy's last byte, closes too, and gives all that was heard. */
@@ -61,8 +91,8 @@ export async function onlyError(bytes: Buffer): Promise<DatabaseError> {
 }
 
 /** What `pg` is told when it tries to log in. */
-export async function refusedLogin(port: number): Promise<DatabaseError> {
-  const error = await connectPg(port).then(
+export async function refusedLogin(port: number, options: pg.ClientConfig = {}): Promise<DatabaseError> {
+  const error = await connectPg(port, options).then(
     async (connection) => {
       await connection[Symbol.asyncDispose]();
       return undefined;

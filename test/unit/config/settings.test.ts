@@ -34,8 +34,10 @@ test('every setting takes any text, or refuses it with an Error that says someth
 test('a switch is on or off in the usual words, and nothing else', () => {
   const { parse } = SETTINGS['fail-fast'];
   assert.deepEqual(['true', '1', 'yes', 'on'].map(parse), [true, true, true, true]);
-  assert.deepEqual(['false', '0', 'no', 'off', ''].map(parse), [false, false, false, false, false]);
+  assert.deepEqual(['false', '0', 'no', 'off'].map(parse), [false, false, false, false]);
   assert.throws(() => parse('maybe'), /true or false, not "maybe"/);
+  // PGEP_SAME_USER= and ?same-user say nothing that could take the place of what another says.
+  assert.throws(() => parse(''), /true or false, not ""/);
 });
 
 test('roots that cannot be read are told with the configuration, not at the first session', async () => {
