@@ -1,4 +1,13 @@
-import { destination, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
+import {
+  type DestinationStream,
+  type Level,
+  type Logger,
+  type LoggerOptions,
+  pino,
+  stdTimeFunctions,
+} from 'pino';
+import { LogFolding } from './log-folding.ts';
+import { LogSink } from './log-sink.ts';
 import { printable, withoutTokens } from './redact.ts';
 
 export type { Logger };
@@ -7,25 +16,50 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] a
 
 export type LogFormat = 'json' | 'pretty';
 
-/** A logger on standard error; standard output is for what a command was asked for. */
+/** How often it is looked whether lines were lost. */
+const LOST_CHECK_MS = 10_000;
+
+type LogMethod = NonNullable<NonNullable<LoggerOptions['hooks']>['logMethod']>;
+
+/**
+ * A logger on standard error; standard output is for what a command was asked for. Refusals that are alike
+ * are folded ({@link LogFolding}), and whatever becomes of standard error, nobody waits for it ({@link LogSink}).
+ */
 export async function createLogger(level: Level, format: LogFormat): Promise<Logger> {
-  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime };
-  const stderr = destination({ fd: 2, sync: true });
-  // Nobody reads it any more: no reason to stop serving.
-  stderr.on('error', () => {});
-  if (format === 'json') return pino(options, stderr);
-  const { PinoPretty } = await import('pino-pretty');
-  // Messages say all that matters; the fields are for machines, and for who asks for more.
+  const stderr = new LogSink(STDERR);
+  const folding = new LogFolding();
+  const logMethod: LogMethod = function (args, method, number) {
+    folding.take(this, args, method, number);
+  };
+  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime, hooks: { logMethod } };
+  const log = pino(options, format === 'json' ? stderr : await prettily(stderr, level));
+  setInterval(() => {
+    const lines = stderr.takeLost();
+    if (lines > 0)
+      log.warn(
+        { event: 'log-lost', lines },
+        `${lines} log lines were lost: standard error did not take them`,
+      );
+  }, LOST_CHECK_MS).unref();
+  process.on('exit', () => {
+    folding.flush();
+    stderr.close();
+  });
+  return log;
+}
+
+const STDERR = 2;
+
+/** Lines for people. Messages say all that matters; the fields are for machines, and for who asks for more. */
+async function prettily(stderr: LogSink, level: Level): Promise<DestinationStream> {
+  const { prettyFactory } = await import('pino-pretty');
   const hideObject = level !== 'debug' && level !== 'trace';
-  return pino(
-    options,
-    PinoPretty({
-      destination: stderr,
-      hideObject,
-      translateTime: 'SYS:HH:MM:ss',
-      colorize: process.stderr.isTTY,
-    }),
-  );
+  const pretty = prettyFactory({
+    hideObject,
+    translateTime: 'SYS:HH:MM:ss',
+    colorize: process.stderr.isTTY,
+  });
+  return { write: (line) => stderr.write(pretty(line)) };
 }
 
 /** What went wrong and what to do, as a sentence or two for people; the causes are left out. */

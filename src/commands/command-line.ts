@@ -1,14 +1,16 @@
-import yargs, { type Argv } from 'yargs';
-import { type Config, loadConfig, type RawFlags } from '../config/load.ts';
-import { SETTINGS, type Setting, type SettingName } from '../config/settings.ts';
+import { type Config, loadConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
+import { createBareParser, createSettingsParser, parseArguments, print, withHelp } from './parser.ts';
 import { printConfig } from './print-config.ts';
 
 /** Names that DESIGN reserves: a server so called needs its full name. */
-const LATER_COMMANDS = new Set(['check', 'exec', 'connect', 'token', 'wait', 'shutdown']);
+const LATER_COMMANDS = new Set(['check', 'connect', 'token']);
 
 const USAGE = `pg-entra-proxy [run] <server...> [flags]  run the proxy
 pg-entra-proxy [run] --config FILE        the same, from a YAML file
+pg-entra-proxy exec <server> [flags] -- COMMAND  run a command with a proxy of its own
+pg-entra-proxy wait [flags]               wait until a running proxy is ready
+pg-entra-proxy shutdown [flags]           ask a running proxy to drain and stop
 pg-entra-proxy demo [--once] [--port N]   try it: everything on this machine
 
 Listens on localhost:6432 for any PostgreSQL client, without a password, and logs in to Azure
@@ -29,7 +31,9 @@ Examples:
   pg-entra-proxy myserver --upstream-address 10.0.0.5
   pg-entra-proxy orders 'reports?port=6500&user=Reporting Group'
 
-Exit status: 0 done, 1 runtime failure, 2 bad usage or configuration.`;
+Each command has its own --help.
+
+Exit status: 0 done, 1 runtime failure or a session cut, 2 bad usage or configuration.`;
 
 /**
  * Runs what the arguments say.
@@ -43,90 +47,61 @@ export async function runCommand(
   env: NodeJS.ProcessEnv,
   version: string,
 ): Promise<number> {
+  const [first, ...rest] = argv;
+  switch (first) {
+    case 'demo':
+      return runDemoCommand(rest, version);
+    case 'exec':
+      return (await import('./exec-command.ts')).runExecCommand(rest, env, version);
+    case 'wait':
+    case 'shutdown':
+      return (await import('./admin-commands.ts')).runAdminCommand(first, rest, env, version);
+    default:
+      return runRunCommand(argv, env, version);
+  }
+}
+
+async function runRunCommand(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  version: string,
+): Promise<number> {
   const [first] = argv;
-  if (first === 'demo') return runDemoCommand(argv.slice(1));
   if (first !== undefined && LATER_COMMANDS.has(first)) {
     throw new UsageError([
       `"${first}" is a command that this version does not have yet; a server called so goes by its full host name`,
     ]);
   }
-  const parser = createParser();
-  const { _: words, $0: _program, help, version: wantsVersion, ...flags } = await parser.parse(argv);
-  if (help) return print(await parser.getHelp());
-  if (wantsVersion) return print(version);
-  const [command, ...rest] = words.map(String);
-  const servers = command === 'run' ? rest : words.map(String);
-  const readConfig = (): Config => loadConfig(servers, withoutUnset(flags), env);
+  const settings = createSettingsParser(() => true);
+  const parser = withHelp(settings.usage(USAGE).epilogue(EPILOGUE), 'Output:');
+  const { words, flags, wanted } = await parseArguments(parser, argv);
+  if (wanted === 'help') return print(await parser.getHelp());
+  if (wanted === 'version') return print(version);
+  const [command, ...others] = words;
+  const servers = command === 'run' ? others : words;
+  const readConfig = (): Config => loadConfig(servers, flags, env);
   const config = readConfig();
   if (config.settings['print-config']) return print(printConfig(config).trimEnd());
   const { checkConfig, run } = await import('./run.ts');
-  if (!config.settings['check-config']) return run(readConfig);
+  if (!config.settings['check-config']) return run(readConfig, version);
   await checkConfig(config);
   return print('the configuration is fine');
 }
 
-async function runDemoCommand(argv: readonly string[]): Promise<number> {
+async function runDemoCommand(argv: readonly string[], version: string): Promise<number> {
   const parser = withHelp(createBareParser(), 'Options:')
     .usage(
       'pg-entra-proxy demo [--once] [--port N]\n\nA real PostgreSQL over TLS, a stand-in for Entra, and the proxy.',
     )
     .option('once', { boolean: true, describe: 'exit after the first query' })
     .option('port', { describe: "the proxy's port; 0 for any free one", default: '6432' });
-  const {
-    _: words,
-    $0: _program,
-    help,
-    version: _version,
-    once = false,
-    port,
-    ...others
-  } = await parser.parse(argv);
-  if (help) return print(await parser.getHelp());
-  const problems = [...words.map(String), ...Object.keys(withoutUnset(others)).map((name) => `--${name}`)];
-  if (!/^\d{1,5}$/.test(port)) problems.push(`--port ${port}`);
+  const { words, flags, wanted } = await parseArguments(parser, argv);
+  if (wanted === 'help') return print(await parser.getHelp());
+  if (wanted === 'version') return print(version);
+  const { once = false, port, ...others } = flags;
+  const problems = [...words, ...Object.keys(others).map((name) => `--${name}`)];
+  if (typeof port !== 'string' || !/^\d{1,5}$/.test(port)) problems.push(`--port ${String(port)}`);
   if (problems.length > 0) throw new UsageError(problems.map((word) => `demo does not take ${word}`));
   const { runDemo } = await import('./demo.ts');
-  return runDemo({ once, port });
-}
-
-function createParser() {
-  const parser = createBareParser().usage(USAGE).epilogue(EPILOGUE);
-  for (const name of Object.keys(SETTINGS) as SettingName[]) {
-    const { group, help, isSwitch, default: fallback }: Setting<unknown> = SETTINGS[name];
-    const shown = fallback === undefined || isSwitch ? '' : ` (${fallback})`;
-    parser.option(name, { group: `${group}:`, describe: `${help}${shown}`, boolean: isSwitch === true });
-  }
-  return withHelp(parser, 'Output:');
-}
-
-/** yargs for parsing and for the help text only: what is wrong is collected by us, all of it at once. */
-function createBareParser() {
-  return yargs([])
-    .parserConfiguration({
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-    })
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .wrap(100);
-}
-
-function withHelp<T>(parser: Argv<T>, group: string) {
-  return parser
-    .option('help', { boolean: true, alias: 'h', group, describe: 'this text' })
-    .option('version', { boolean: true, group, describe: 'the version' });
-}
-
-function withoutUnset(flags: Record<string, unknown>): RawFlags {
-  return Object.fromEntries(
-    Object.entries(flags).filter(([name, value]) => value !== undefined && name !== 'h'),
-  );
-}
-
-function print(text: string): number {
-  process.stdout.write(`${text}\n`);
-  return 0;
+  return runDemo({ once: once === true, port: String(port) });
 }

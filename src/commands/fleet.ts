@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { listensOnTcp } from '../config/listen-rules.ts';
 import type { Config, ServerConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import { describeError, explainError, type Logger } from '../log.ts';
 import { assignInherited, type InheritedSocket } from '../proxy/inherited.ts';
+import type { SessionObserver } from '../proxy/observer.ts';
 import type { Identities } from './identities.ts';
 import { Instance } from './instance.ts';
 
@@ -10,6 +12,8 @@ import { Instance } from './instance.ts';
 export class Fleet {
   readonly #identities: Identities;
   readonly #log: Logger;
+  readonly #observe: ((host: string) => SessionObserver) | undefined;
+  readonly #onSessions: ((change: 1 | -1) => void) | undefined;
   /** By what they listen on: with the same, a changed server is still the same instance. */
   #instances = new Map<string, Instance>();
   /** Removed from the configuration, with sessions that are not over yet. */
@@ -17,13 +21,29 @@ export class Fleet {
   readonly #secret = randomBytes(32);
   #sessions = 0;
 
-  constructor(identities: Identities, log: Logger) {
+  /**
+   * @param observe - asked for an observer of the sessions of each server, by its name.
+   * @param onSessions - told whenever a session begins or ends.
+   */
+  constructor(
+    identities: Identities,
+    log: Logger,
+    observe?: (host: string) => SessionObserver,
+    onSessions?: (change: 1 | -1) => void,
+  ) {
     this.#identities = identities;
     this.#log = log;
+    this.#observe = observe;
+    this.#onSessions = onSessions;
   }
 
   get instances(): readonly Instance[] {
     return [...this.#instances.values()];
+  }
+
+  /** Removed from the configuration, with sessions that are not over yet. */
+  get leaving(): readonly Instance[] {
+    return [...this.#leaving];
   }
 
   get connectionCount(): number {
@@ -66,16 +86,17 @@ export class Fleet {
    */
   async change({ settings, servers }: Config): Promise<void> {
     const wanted = new Map(await this.#createAll(servers));
-    for (const [key, instance] of wanted) {
-      const known = this.#instances.get(key);
-      if (known === undefined) await this.#add(key, instance);
-      else this.#change(known, instance);
-    }
+    // First, since what comes may listen where something else has.
     for (const [key, instance] of this.#instances) {
       if (!wanted.has(key)) this.#remove(key, instance, settings['drain-timeout']);
     }
+    for (const [key, instance] of wanted) {
+      const known = this.#instances.get(key);
+      if (known === undefined) await this.#add(key, instance);
+      else await this.#change(known, instance);
+    }
     this.#identities.keepOnly(this.instances.flatMap(({ identities }) => identities));
-    this.#identities.warmUp();
+    void this.#identities.warmUp();
   }
 
   /** Stops accepting and ends each session between transactions; returns how many had to be cut. */
@@ -119,6 +140,8 @@ export class Fleet {
       identities: this.#identities,
       nextSessionId,
       secret: this.#secret,
+      observer: this.#observe?.(host),
+      onSessions: this.#onSessions,
       log,
     });
   }
@@ -133,9 +156,13 @@ export class Fleet {
     }
   }
 
-  #change(known: Instance, wanted: Instance): void {
-    known.takeOver(wanted);
-    this.#announce(known);
+  async #change(known: Instance, wanted: Instance): Promise<void> {
+    try {
+      await known.takeOver(wanted);
+      this.#announce(known);
+    } catch (error) {
+      this.#tell(error);
+    }
   }
 
   #announce(instance: Instance): void {
@@ -161,8 +188,10 @@ export class Fleet {
 function keyed(servers: readonly ServerConfig[]): [string, ServerConfig][] {
   const seen = new Map<string, number>();
   return servers.map((config) => {
-    const { address, port, 'unix-socket': path = '' } = config.settings;
-    const key = JSON.stringify([path, address, port, ...(port === 0 ? [config.server.host] : [])]);
+    const { settings, given, server } = config;
+    const { port, 'unix-socket': path = '' } = settings;
+    const address = listensOnTcp(settings, given) ? settings.address : '';
+    const key = JSON.stringify([path, address, port, ...(port === 0 ? [server.host] : [])]);
     const number = (seen.get(key) ?? 0) + 1;
     seen.set(key, number);
     return [`${key} ${number}`, config];

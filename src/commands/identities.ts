@@ -2,6 +2,7 @@ import type { Cloud } from '../config/clouds.ts';
 import type { Settings } from '../config/settings.ts';
 import { type CredentialSettings, createTokenSource, fetchTimeoutOf } from '../identity/credentials.ts';
 import { Identity } from '../identity/identity.ts';
+import type { TokenEvent } from '../identity/token-cache.ts';
 import { TokenCache } from '../identity/token-cache.ts';
 import { tokenLog } from '../identity/token-log.ts';
 import type { AccessToken, TokenSource } from '../identity/token-source.ts';
@@ -9,6 +10,9 @@ import type { Logger } from '../log.ts';
 
 /** One credential with one scope, and what came of it. */
 interface SharedTokens {
+  /** Of its own, and made of the configuration alone. */
+  readonly name: string;
+  readonly scope: string;
   readonly source: TokenSource;
   readonly tokens: TokenCache;
   readonly first: Promise<AccessToken>;
@@ -17,10 +21,18 @@ interface SharedTokens {
 /** The program's identities. Servers and client users with the same credential and scope share its token. */
 export class Identities {
   readonly #log: Logger;
+  readonly #observe: TokenObserver | undefined;
   readonly #shared = new Map<string, SharedTokens>();
 
-  constructor(log: Logger) {
+  /** @param observe - asked for a listener for each token cache, by its name. */
+  constructor(log: Logger, observe?: TokenObserver) {
     this.#log = log;
+    this.#observe = observe;
+  }
+
+  /** All there are. */
+  get all(): readonly Pick<SharedTokens, 'name' | 'scope' | 'tokens'>[] {
+    return [...this.#shared.values()];
   }
 
   /** The identity that these settings describe. */
@@ -35,9 +47,13 @@ export class Identities {
     return shared?.first ?? tokens.getToken();
   }
 
-  /** Fetches the first tokens. A failure is told in the log, and tried again. */
-  warmUp(): void {
-    for (const { tokens } of this.#shared.values()) tokens.getToken().catch(() => {});
+  /**
+   * Fetches the first tokens. A failure is told in the log, and tried again.
+   *
+   * @returns when each has come, or has failed.
+   */
+  async warmUp(): Promise<void> {
+    await Promise.allSettled([...this.#shared.values()].map(({ tokens }) => tokens.getToken()));
   }
 
   /** Stops refreshing the tokens of all others. */
@@ -75,25 +91,43 @@ export class Identities {
     });
     const first = Promise.withResolvers<AccessToken>();
     let logEvent: ReturnType<typeof tokenLog> | undefined;
+    const name = this.#uniqueName(described);
+    const observer = this.#observe?.(name);
     const tokens = new TokenCache(source, {
       fetchTimeoutMs: fetchTimeoutOf(described.credential),
       onEvent: (event) => {
         logEvent ??= tokenLog(this.#logOf(described));
         logEvent(event);
+        observer?.(event);
         if (event.kind === 'refreshed') first.resolve(event.token);
       },
     });
-    return { source, tokens, first: first.promise };
+    return { name, scope: described.scope, source, tokens, first: first.promise };
+  }
+
+  #uniqueName(described: Described): string {
+    const name = nameOf(described);
+    const taken = new Set(this.all.map((one) => one.name));
+    let unique = name;
+    for (let number = 2; taken.has(unique); number += 1) unique = `${name} (${number})`;
+    return unique;
   }
 
   /** Where there are several, each line says which it is about. */
-  #logOf({ credential, clientId, objectId, resourceId, scope }: Described): Logger {
+  #logOf(described: Described): Logger {
     if (this.#shared.size < 2) return this.#log;
-    const id = clientId ?? objectId ?? resourceId;
-    const name = `${credential}${id === undefined ? '' : ` ${id}`}`;
-    return this.#log.child({ identity: name, scope }, { msgPrefix: `[${name}] ` });
+    const name = nameOf(described);
+    return this.#log.child({ identity: name, scope: described.scope }, { msgPrefix: `[${name}] ` });
   }
 }
+
+function nameOf({ credential, clientId, objectId, resourceId }: Described): string {
+  const id = clientId ?? objectId ?? resourceId;
+  return `${credential}${id === undefined ? '' : ` ${id}`}`;
+}
+
+/** Who hears what becomes of the tokens of one cache. */
+export type TokenObserver = (name: string) => (event: TokenEvent) => void;
 
 type Described = Omit<CredentialSettings, 'tellUser' | 'onChosen'>;
 

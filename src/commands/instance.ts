@@ -6,7 +6,9 @@ import type { Identity } from '../identity/identity.ts';
 import { clock } from '../identity/token-log.ts';
 import { explainError, type Logger } from '../log.ts';
 import type { InheritedSocket } from '../proxy/inherited.ts';
-import { clientTarget, describeListener } from '../proxy/listener.ts';
+import { clientTarget, describeListener, type Listener } from '../proxy/listener.ts';
+import type { LocalAuth } from '../proxy/local-auth.ts';
+import type { SessionObserver } from '../proxy/observer.ts';
 import { SameUser } from '../proxy/same-user.ts';
 import { type ListenAddress, type ProxyServer, startServer } from '../proxy/server.ts';
 import type { SessionDeps } from '../proxy/session.ts';
@@ -22,11 +24,16 @@ export interface InstanceContext {
   readonly nextSessionId: () => number;
   /** What unknown users' salts are made of. */
   readonly secret: Buffer;
+  readonly observer?: SessionObserver | undefined;
+  /** Told whenever a session begins or ends. */
+  readonly onSessions?: ((change: 1 | -1) => void) | undefined;
+  /** What clients must prove, in the place of what the configuration asks. */
+  readonly localAuth?: LocalAuth | undefined;
   readonly log: Logger;
 }
 
 /** What new sessions get; those that run keep what they had. */
-interface InstanceState {
+export interface InstanceState {
   readonly config: ServerConfig;
   readonly members: readonly Member[];
   readonly deps: SessionDeps;
@@ -37,6 +44,8 @@ export class Instance {
   readonly #identities: Identities;
   #state: InstanceState;
   #server: ProxyServer | undefined;
+  /** Whom it lets in over TCP; undefined: everybody. */
+  #sameUser: SameUser | undefined;
 
   private constructor(state: InstanceState, identities: Identities) {
     this.#state = state;
@@ -60,10 +69,23 @@ export class Instance {
     return this.#state.members.map(({ identity }) => identity);
   }
 
-  /** From now on serves as another instance would, which has not begun to listen. */
-  takeOver(other: Instance): void {
+  /** What new sessions get, and where from. */
+  get inside(): InstanceState & { readonly listeners: readonly Listener[] } {
+    return { ...this.#state, listeners: this.#server?.listeners ?? [] };
+  }
+
+  /**
+   * From now on serves as another instance would, which has not begun to listen.
+   *
+   * @throws StartError, before anything is changed, if the other would not listen where this one does.
+   */
+  async takeOver(other: Instance): Promise<void> {
+    const { settings } = other.#state.config;
+    const sameUser = settings['same-user'] ? await SameUser.create() : undefined;
+    for (const listener of this.#server?.listeners ?? []) permit(listener, settings, sameUser);
+    this.#sameUser = sameUser;
     const { registry, cancelKeys } = this.#state.deps;
-    registry.maxSessions = other.#state.config.settings['max-sessions'];
+    registry.maxSessions = settings['max-sessions'];
     this.#state = { ...other.#state, deps: { ...other.#state.deps, registry, cancelKeys } };
   }
 
@@ -73,17 +95,14 @@ export class Instance {
    */
   async listen(inherited: readonly InheritedSocket[]): Promise<void> {
     const { settings, given } = this.#state.config;
-    const sameUser = settings['same-user'] ? await SameUser.create() : undefined;
+    this.#sameUser = settings['same-user'] ? await SameUser.create() : undefined;
     const wanted: ListenAddress[] =
       inherited.length > 0
         ? inherited.map(({ fd }) => ({ kind: 'inherited', fd }))
         : listenAddresses(settings, given);
     this.#server = await startServer(wanted, () => this.#state.deps, {
-      admit: sameUser?.admit,
-      permit: (listener) => {
-        refuseOpenToAll(listener, settings);
-        sameUser?.permit(listener);
-      },
+      admit: async (client) => this.#sameUser?.admit(client),
+      permit: (listener) => permit(listener, settings, this.#sameUser),
     });
     const { upstream, log } = this.#state.deps;
     const { serverName, roots } = upstream.trust;
@@ -155,6 +174,12 @@ export class Instance {
   }
 }
 
+/** @throws StartError if the settings do not let clients of such a listener in. */
+function permit(listener: Listener, settings: Settings, sameUser: SameUser | undefined): void {
+  refuseOpenToAll(listener, settings);
+  sameUser?.permit(listener);
+}
+
 /** Each login asks again, so only what will not change is a reason to stop. */
 function mayComeLater(error: unknown, log: Logger): undefined {
   if (!(error instanceof ProxyError) || error.sqlState !== SqlState.cannotConnectNow) throw error;
@@ -170,11 +195,18 @@ async function createState(config: ServerConfig, context: InstanceContext): Prom
   const mapped = [...clientUsers].flatMap(([name, user]) =>
     user.kind === 'identity' ? [member(user.settings, name)] : [],
   );
-  const { nextSessionId, secret, log } = context;
-  const localSide = await loadLocalSide(settings, secret, log);
+  const { nextSessionId, secret, observer, log } = context;
+  const { localTls, localAuth } = await loadLocalSide(settings, secret, log);
   return {
     config,
     members: [main, ...mapped],
-    deps: { ...createDeps(config, main, mapped), ...localSide, nextSessionId, log },
+    deps: {
+      ...createDeps(config, main, mapped, context.onSessions),
+      localTls,
+      localAuth: context.localAuth ?? localAuth,
+      nextSessionId,
+      observer,
+      log,
+    },
   };
 }

@@ -1,39 +1,36 @@
+import { type AdminListener, startAdmin } from '../admin/http.ts';
+import { Observations } from '../admin/observations.ts';
 import type { Config } from '../config/load.ts';
+import type { Settings } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
 import { createLogger, describeError, explainError, type Logger } from '../log.ts';
 import { takeInheritedSockets } from '../proxy/inherited.ts';
+import { type AdminActions, createAdminView } from './admin-view.ts';
+import { Ending } from './ending.ts';
 import { Fleet } from './fleet.ts';
 import { Identities } from './identities.ts';
-import { type Signals, watchSignals } from './signals.ts';
+import { IdleExit } from './idle-exit.ts';
+import { Reloading } from './reloading.ts';
+import { ServiceManager } from './service-manager.ts';
+import { CutCount } from './session-counts.ts';
+import { StopRequests, watchSignals } from './signals.ts';
 
 /**
- * `pg-entra-proxy run`: serves until a signal says stop.
+ * `pg-entra-proxy run`: serves until it is asked to stop.
  *
  * @param readConfig - reads the configuration, at first and whenever SIGHUP asks for it.
- * @returns the exit status: 0 done, 1 could not start.
+ * @returns the exit status: 0 done, 1 could not start, or had to cut a session.
  * @throws UsageError if the configuration has problems at first.
  */
-export async function run(readConfig: () => Config): Promise<number> {
+export async function run(readConfig: () => Config, version: string): Promise<number> {
   const config = readConfig();
   const { settings } = config;
   const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
   const log = await createLogger(settings['log-level'], format);
   for (const warning of config.warnings) log.warn({ event: 'config' }, warning);
-  const identities = new Identities(log);
-  const fleet = new Fleet(identities, log);
-  const reloading = new Reloading(readConfig, config, fleet, log);
-  const signals = watchSignals(() => reloading.ask());
+  const program = new Program(readConfig, config, log);
   try {
-    // Before anything starts another process.
-    const inherited = takeInheritedSockets();
-    await fleet.prepare(config);
-    if (settings['fail-fast']) await Promise.all(fleet.instances.map((instance) => instance.testLogins()));
-    await fleet.listen(inherited);
-    identities.warmUp();
-    const announced = Promise.all(fleet.instances.map((instance) => instance.announce()));
-    await Promise.race([signals.first, announced.then(() => signals.first)]);
-    await shutDown(fleet, log, reloading.config.settings['drain-timeout'], signals);
-    return 0;
+    return await program.run(version);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     for (const one of error instanceof AggregateError ? error.errors : [error]) {
@@ -41,8 +38,7 @@ export async function run(readConfig: () => Config): Promise<number> {
     }
     return 1;
   } finally {
-    identities.close();
-    signals.close();
+    program.close();
   }
 }
 
@@ -56,60 +52,88 @@ export async function checkConfig(config: Config): Promise<void> {
   await new Fleet(new Identities(log), log).prepare(config);
 }
 
-/** Reads the configuration anew when asked to, one time after the other. */
-class Reloading {
-  /** The one that counts. */
-  config: Config;
-  readonly #readConfig: () => Config;
-  readonly #fleet: Fleet;
+/** All parts of the running program, and who tells whom. */
+class Program {
   readonly #log: Logger;
-  #last: Promise<void> = Promise.resolve();
+  readonly #requests = new StopRequests();
+  readonly #observations = new Observations();
+  readonly #cuts = new CutCount();
+  readonly #identities: Identities;
+  readonly #fleet: Fleet;
+  readonly #reloading: Reloading;
+  readonly #ending: Ending;
+  readonly #idleExit: IdleExit;
+  readonly #manager: ServiceManager;
+  readonly #unwatch: () => void;
+  #isListening = false;
+  #admin: AdminListener | undefined;
 
-  constructor(readConfig: () => Config, config: Config, fleet: Fleet, log: Logger) {
-    this.#readConfig = readConfig;
-    this.config = config;
-    this.#fleet = fleet;
+  constructor(readConfig: () => Config, config: Config, log: Logger) {
     this.#log = log;
+    const settings = (): Settings => this.#reloading.config.settings;
+    this.#idleExit = new IdleExit(
+      () => settings()['exit-when-idle'],
+      () => this.#requests.ask(),
+    );
+    this.#identities = new Identities(log, (name) => this.#observations.tokenListener(name));
+    const observe = (host: string) => this.#cuts.observer(this.#observations.observerOf(host));
+    this.#fleet = new Fleet(this.#identities, log, observe, this.#idleExit.change);
+    this.#reloading = new Reloading(readConfig, config, this.#fleet, log);
+    this.#ending = new Ending(this.#fleet, this.#cuts, settings, log);
+    this.#manager = new ServiceManager(log);
+    this.#unwatch = watchSignals(this.#requests, () => this.#reload());
   }
 
-  ask(): void {
-    this.#last = this.#last.then(() => this.#reload());
+  /** @returns the exit status. */
+  async run(version: string): Promise<number> {
+    const { config } = this.#reloading;
+    // Before anything starts another process.
+    const inherited = takeInheritedSockets();
+    await this.#fleet.prepare(config);
+    await this.#startAdmin(config.settings, version);
+    const { instances } = this.#fleet;
+    if (config.settings['fail-fast']) await Promise.all(instances.map((instance) => instance.testLogins()));
+    await this.#fleet.listen(inherited);
+    this.#isListening = true;
+    void this.#manager.ready(this.#identities.warmUp());
+    const announced = Promise.all(instances.map((instance) => instance.announce()));
+    const asked = this.#requests.first;
+    await Promise.race([asked, announced.then(() => asked)]);
+    this.#manager.stopping();
+    await Promise.race([this.#ending.drain(), this.#requests.second.then(() => this.#ending.stop())]);
+    return this.#ending.tell() === 0 ? 0 : 1;
   }
 
-  /** Never rejects: with what is wrong in the new configuration, the old one goes on. */
-  async #reload(): Promise<void> {
-    try {
-      const config = this.#readConfig();
-      await this.#fleet.change(config);
-      this.config = config;
-      this.#log.level = config.settings['log-level'];
-      const count = config.servers.length;
-      this.#log.info(
-        { event: 'reloaded', servers: count },
-        `the configuration was read again: ${count} servers`,
-      );
-    } catch (error) {
-      const problems = error instanceof UsageError ? error.problems : [describeError(error)];
-      const line = `the configuration cannot be taken over, the old one goes on: ${problems.join('; ')}`;
-      this.#log.error({ event: 'reload-failed', problems }, line);
-    }
+  close(): void {
+    this.#admin?.close();
+    this.#idleExit.close();
+    this.#identities.close();
+    this.#manager.close();
+    this.#unwatch();
   }
-}
 
-async function shutDown(fleet: Fleet, log: Logger, timeoutMs: number, { second }: Signals): Promise<void> {
-  const count = fleet.connectionCount;
-  const patience = `up to ${timeoutMs / 1000} s; a second signal ends them at once`;
-  log.info(
-    { event: 'stopping', sessions: count },
-    `stopping${count === 0 ? '' : `: waiting for ${count} sessions, ${patience}`}`,
-  );
-  const cut = await Promise.race([
-    fleet.drain(timeoutMs),
-    second.then(() => {
-      const left = fleet.connectionCount;
-      fleet.stop();
-      return left;
-    }),
-  ]);
-  log.info({ event: 'stopped', cut }, cut === 0 ? 'stopped, no session cut' : `stopped, ${cut} sessions cut`);
+  async #startAdmin(settings: Settings, version: string): Promise<void> {
+    const { 'admin-address': address, 'admin-port': port, 'admin-quit': allowQuit } = settings;
+    if (port === undefined) return;
+    const actions: AdminActions = {
+      version,
+      isListening: () => this.#isListening,
+      isDraining: () => this.#ending.hasBegun,
+      drain: () => void this.#ending.drain(),
+      quit: () => this.#requests.ask(),
+    };
+    const view = createAdminView(this.#fleet, this.#identities, actions);
+    const log = this.#log;
+    this.#admin = await startAdmin({ address, port, allowQuit, log }, view, this.#observations);
+    const { address: host, port: actual } = this.#admin;
+    log.info(
+      { event: 'admin-listening', address: host, port: actual },
+      `admin listener on ${host}:${actual}`,
+    );
+  }
+
+  #reload(): void {
+    // What would be new would not be ended.
+    if (!this.#ending.hasBegun) void this.#manager.reloading(this.#reloading.ask());
+  }
 }

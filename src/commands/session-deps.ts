@@ -4,10 +4,10 @@ import type { Identity } from '../identity/identity.ts';
 import { CancelKeys } from '../proxy/cancel.ts';
 import { LoginGate } from '../proxy/login-gate.ts';
 import type { ClientLogin } from '../proxy/policy.ts';
-import { SessionRegistry } from '../proxy/registry.ts';
 import type { SessionDeps } from '../proxy/session.ts';
 import { SessionLimits } from '../proxy/session-limits.ts';
 import { createTrust } from '../upstream/trust.ts';
+import { CountedRegistry } from './session-counts.ts';
 
 /** Whom clients log in as, and which of them: those that name a certain user, or all others. */
 export interface Member {
@@ -21,6 +21,7 @@ export function createDeps(
   { server, settings, preset, clientUsers }: ServerConfig,
   main: Member,
   mapped: readonly Member[],
+  onSessions: (change: 1 | -1) => void = () => {},
 ): Omit<SessionDeps, 'nextSessionId' | 'log'> {
   const passedThrough = [...clientUsers].filter(([, { kind }]) => kind === 'passThrough');
   const logins: [string, ClientLogin][] = [
@@ -46,7 +47,7 @@ export function createDeps(
       database: settings.database,
       options: preset.options,
     },
-    registry: new SessionRegistry(settings['max-sessions']),
+    registry: new CountedRegistry(settings['max-sessions'], onSessions),
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: settings['login-timeout'],
     loginGate: new LoginGate(settings['max-logins']),

@@ -8,6 +8,7 @@ export class Identity {
   readonly tokens: TokenCache;
   readonly #role: string | undefined;
   readonly #managementName: ManagementName;
+  #knownRole: string | undefined;
 
   /**
    * @param role - undefined to take it from the token.
@@ -25,6 +26,12 @@ export class Identity {
    * @throws ProxyError 28000 if nobody says which; 57P03 if it may be found out later.
    */
   async roleFor(token: AccessToken): Promise<string> {
-    return this.#role ?? roleNameOf(token.claims) ?? this.#managementName.of(token);
+    this.#knownRole = this.#role ?? roleNameOf(token.claims) ?? (await this.#managementName.of(token));
+    return this.#knownRole;
+  }
+
+  /** The role, as far as it is known without asking anybody. */
+  get knownRole(): string | undefined {
+    return this.#role ?? this.#knownRole;
   }
 }

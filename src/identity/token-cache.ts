@@ -95,6 +95,16 @@ export class TokenCache {
     return this.#token;
   }
 
+  /** When the next token is to be asked for; undefined while the first one is. */
+  get refreshAt(): number | undefined {
+    return this.#refreshAt || undefined;
+  }
+
+  /** Why the last fetch failed; undefined if it did not. */
+  get failure(): unknown {
+    return this.#outage?.error;
+  }
+
   /**
    * A token that is valid now.
    *

@@ -6,6 +6,8 @@ import type { SocketReader } from '../socket-reader.ts';
 import { dialUpstream } from '../upstream/dial.ts';
 import type { Place } from './login-gate.ts';
 import { queueForLogin } from './login-queue.ts';
+import { type LoginTrace, traceLogin } from './login-trace.ts';
+import { type Attempt, logInWithPatience } from './patience.ts';
 import { encodePlan, type LoginPlan } from './policy.ts';
 import { explainRefusal } from './server-hints.ts';
 import { logInToServer, ServerRejection } from './server-login.ts';
@@ -25,41 +27,60 @@ export interface Login {
 
 /**
  * Logs in as one of the proxy's identities. Token first, then the gate, then the dial; a token that the
- * server calls stale is replaced once, unseen by the client, without giving up the place behind the gate.
+ * server calls stale is replaced once, unseen by the client, without giving up the place behind the gate; and
+ * a server that is away is waited for.
  *
  * @returns the connection, once the client knows that it is in.
  * @throws {@link ServerRejection}, ProxyError, the signal's reason.
  */
-export async function logInAs(identity: Identity, login: Login): Promise<TLSSocket> {
+export function logInAs(identity: Identity, login: Login): Promise<TLSSocket> {
+  return traceLogin(login, (trace) => logInTraced(identity, login, trace));
+}
+
+async function logInTraced(identity: Identity, login: Login, trace: LoginTrace): Promise<TLSSocket> {
   const { story, signal } = login;
-  const token = await story.timed('token', untilAborted(identity.tokens.getToken(), signal));
-  return await queueForLogin(login, async (place) => {
+  const fetched = trace.phase('token', untilAborted(identity.tokens.getToken(), signal));
+  const token = await story.timed('token', fetched);
+  return await queueForLogin(login, (place) => {
     story.queued(place.waitedMs);
-    try {
-      return await logInWith(token, identity, login, place);
-    } catch (error) {
-      const fresh = await freshToken(error, token, identity, signal);
-      if (fresh === undefined) throw error;
-      story.retried();
-      return await logInWith(fresh, identity, login, place);
-    }
+    trace.queued(place.waitedMs);
+    let current = token;
+    return logInWithPatience(login, place, async (attempt) => {
+      try {
+        return await logInWith(current, identity, login, { place, attempt, trace });
+      } catch (error) {
+        const fresh = current === token ? await freshToken(error, token, identity, signal) : undefined;
+        if (fresh === undefined) throw error;
+        story.retried();
+        current = fresh;
+        return await logInWith(fresh, identity, login, { place, attempt, trace });
+      }
+    });
   });
+}
+
+/** What one attempt is part of. */
+interface Surroundings {
+  readonly place: Place;
+  readonly attempt: Attempt;
+  readonly trace: LoginTrace;
 }
 
 async function logInWith(
   token: AccessToken,
   identity: Identity,
   { client, plan, deps, story, signal }: Login,
-  { notice }: Place,
+  { place, attempt, trace }: Surroundings,
 ): Promise<TLSSocket> {
   const role = await untilAborted(identity.roleFor(token), signal);
   const startup = encodePlan(plan, role);
   story.actsAs(role);
-  const { socket, times } = await dialUpstream(deps.upstream, signal);
+  const { socket, times } = await trace.dial(dialUpstream(deps.upstream, signal, attempt.limits));
   story.dialled(socket, times);
   try {
     const login = logInToServer(socket, { startup, role, token: token.value }, signal);
-    client.write(Buffer.concat([await story.timed('authentication', login), notice]));
+    const said = await story.timed('authentication', trace.phase('authentication', login));
+    client.write(Buffer.concat([said, place.notice]));
     return socket;
   } catch (error) {
     socket.destroy();

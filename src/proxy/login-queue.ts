@@ -34,7 +34,7 @@ export async function queueForLogin<T>(
 }
 
 /** A signal that aborts as another does, and when the client closes its side. */
-function watchPresence(client: Socket, signal: AbortSignal): { signal: AbortSignal; end: () => void } {
+export function watchPresence(client: Socket, signal: AbortSignal): { signal: AbortSignal; end: () => void } {
   const wait = new AbortController();
   const onAbort = (): void => wait.abort(signal.reason);
   const onEnd = (): void => wait.abort(new PeerClosedError('client'));

@@ -1,4 +1,5 @@
 import { ProxyError, SqlState } from '../errors.ts';
+import type { SessionView } from './observer.ts';
 
 /** What the registry can do with a connection, whatever it is busy with. */
 export interface LiveSession {
@@ -6,6 +7,8 @@ export interface LiveSession {
   drain(): void;
   /** End now. */
   stop(): void;
+  /** What there is to see of it now. */
+  view(): SessionView;
 }
 
 /**
@@ -31,6 +34,11 @@ export class SessionRegistry {
 
   get sessionCount(): number {
     return this.#sessions.size;
+  }
+
+  /** All sessions as they are now, the oldest first. */
+  *views(): Generator<SessionView, void> {
+    for (const session of this.#sessions) yield session.view();
   }
 
   get draining(): boolean {

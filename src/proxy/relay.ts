@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { type Peer, ProxyError, SqlState } from '../errors.ts';
 import { encodeFatal } from '../protocol/error-response.ts';
 import { closeGently, SHORT_LINGER_MS } from './linger.ts';
+import type { SessionActivity } from './observer.ts';
 import { TransactionState } from './transaction-state.ts';
 
 /** How a relay came to its end: who closed, and why. */
@@ -73,6 +74,15 @@ export class Relay {
 
   get bytesFromClient(): number {
     return this.#bytesFromClient;
+  }
+
+  get bytesFromServer(): number {
+    return this.#bytesFromServer;
+  }
+
+  /** What the session is busy with. */
+  get activity(): SessionActivity {
+    return this.#state.activity;
   }
 
   /** Whether the session waits, outside of a transaction, for what its client says next. */

@@ -120,7 +120,8 @@ function createEvents(deps: () => SessionDeps, { admit }: ServerOptions): Listen
 
 async function drain(close: () => void, deps: () => SessionDeps, timeoutMs: number): Promise<number> {
   close();
-  const { registry } = deps();
+  const { registry, observer } = deps();
+  if (!registry.draining) observer?.draining();
   let cut = 0;
   const timer = setTimeout(() => {
     cut = registry.connectionCount;

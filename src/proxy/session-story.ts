@@ -5,9 +5,11 @@ import { describeError, type Logger } from '../log.ts';
 import { printable } from '../redact.ts';
 import type { DialTimes } from '../upstream/dial.ts';
 import { ForeignProtocolError, LEFT_AFTER_HANDSHAKE, LEFT_WITHOUT_TLS } from './client-login.ts';
+import type { LoginPhase, SessionObserver, SessionView } from './observer.ts';
 import type { LoginPlan } from './policy.ts';
-import type { RelayEnd } from './relay.ts';
+import type { Relay, RelayEnd } from './relay.ts';
 import { ServerRejection } from './server-login.ts';
+import { isDialFailure, outcomeOf } from './session-outcome.ts';
 
 /** When and why a client left, by the cause that is known. */
 const LEFT: Readonly<Record<string, string>> = {
@@ -28,23 +30,36 @@ interface LoginFacts {
   upstream?: string;
   tls?: string | null;
   retriedWithFreshToken?: true;
+  /** How often the server was dialled, if more than once. */
+  dials?: number;
 }
 
-/** Collects what happens in one session, for the one log line it gets at its end. */
+/** Collects what happens in one session: for the one log line it gets at its end, and for who observes it. */
 export class SessionStory {
   readonly #sessionId: number;
+  readonly #observer: SessionObserver | undefined;
   readonly #client: string;
   readonly #start = performance.now();
+  /** When there was nothing more to wait for but ourselves and the server. */
+  #loginStart: number | undefined;
+  /** Whether the last dial came to the server. */
+  #isReached = false;
   readonly #login: LoginFacts = {};
-  readonly #loginMs: Partial<Record<'token' | 'queue' | 'dial' | 'tls' | 'authentication', number>> = {};
+  readonly #loginMs: Partial<Record<LoginPhase, number>> = {};
   #event: 'connection' | 'session' | 'cancel' = 'connection';
   #end: RelayEnd | undefined;
   #error: unknown;
 
-  constructor(sessionId: number, client: Socket) {
+  constructor(sessionId: number, client: Socket, observer?: SessionObserver) {
     this.#sessionId = sessionId;
+    this.#observer = observer;
     this.#client =
       client.remoteAddress === undefined ? 'unix socket' : `${client.remoteAddress}:${client.remotePort}`;
+  }
+
+  /** What names the session in the log. */
+  get sessionId(): number {
+    return this.#sessionId;
   }
 
   isCancel(): void {
@@ -76,28 +91,44 @@ export class SessionStory {
 
   /** How long others had to be waited for. */
   queued(waitedMs: number): void {
-    if (waitedMs > 0) this.#loginMs.queue = round(waitedMs);
+    if (waitedMs > 0) this.#took('queue', waitedMs);
   }
 
   dialled(server: TLSSocket, times: DialTimes): void {
     this.#login.upstream = `${server.remoteAddress}:${server.remotePort}`;
     this.#login.tls = server.getProtocol();
-    this.#loginMs.dial = round(times.tcpMs);
-    this.#loginMs.tls = round(times.tlsMs);
+    this.#took('dial', times.tcpMs);
+    this.#took('tls', times.tlsMs);
+    this.#isReached = true;
+    this.#observer?.dialled('ok');
   }
 
   /** Notes how long a phase of the login took. */
   async timed<T>(phase: 'token' | 'authentication', work: Promise<T>): Promise<T> {
     const start = performance.now();
+    this.#loginStart ??= start;
     try {
       return await work;
     } finally {
-      this.#loginMs[phase] = round(performance.now() - start);
+      this.#took(phase, performance.now() - start);
     }
   }
 
   retried(): void {
     this.#login.retriedWithFreshToken = true;
+  }
+
+  /** The server was away: it is dialled for the nth time. */
+  redialled(dials: number): void {
+    this.#login.dials = dials;
+    if (!this.#isReached) this.#observer?.dialled('failed');
+    this.#isReached = false;
+  }
+
+  /** The client knows that it is in. How long one took that types its own password says nothing of the proxy. */
+  loggedIn({ login }: LoginPlan): void {
+    if (login.kind === 'identity' && this.#loginStart !== undefined)
+      this.#observer?.loggedIn(performance.now() - this.#loginStart, this.#loginMs);
   }
 
   ended(end: RelayEnd): void {
@@ -106,9 +137,31 @@ export class SessionStory {
 
   failed(error: unknown): void {
     this.#error = error;
+    if (this.#event === 'session' && !this.#isReached && isDialFailure(error))
+      this.#observer?.dialled('failed');
   }
 
+  /** What there is to see of the session now. */
+  view(relay: Relay | undefined): SessionView {
+    const { applicationName, clientUser, database, role } = this.#login;
+    return {
+      id: this.#sessionId,
+      client: this.#client,
+      applicationName,
+      clientUser,
+      database,
+      role,
+      ageMs: Math.round(performance.now() - this.#start),
+      activity: relay?.activity ?? 'logging in',
+      bytesFromClient: relay?.bytesFromClient ?? 0,
+      bytesFromServer: relay?.bytesFromServer ?? 0,
+    };
+  }
+
+  /** Tells the whole of it. From now on the session must not be among those that can be seen. */
   tell(log: Logger): void {
+    const outcome = this.#event === 'cancel' ? undefined : outcomeOf(this.#event, this.#end, this.#error);
+    if (outcome !== undefined) this.#observer?.ended(outcome);
     const durationMs = round(performance.now() - this.#start);
     const head = { event: this.#event, sessionId: this.#sessionId, client: this.#client, ...this.#login };
     const fields = { ...head, loginMs: this.#loginMs, durationMs };
@@ -125,6 +178,11 @@ export class SessionStory {
     } else {
       log.info({ ...fields, ...this.#end }, `${this.#name} ${this.#summary(this.#end, durationMs)}`);
     }
+  }
+
+  /** A login that is tried again has each phase more than once. */
+  #took(phase: LoginPhase, ms: number): void {
+    this.#loginMs[phase] = round((this.#loginMs[phase] ?? 0) + ms);
   }
 
   get #name(): string {

@@ -14,6 +14,8 @@ import { closeGently } from './linger.ts';
 import { authenticateClient, type LocalAuth } from './local-auth.ts';
 import type { LocalTls } from './local-tls.ts';
 import type { LoginGate } from './login-gate.ts';
+import type { LoginTracer } from './login-trace.ts';
+import type { SessionObserver } from './observer.ts';
 import { passThrough } from './pass-through.ts';
 import { type LoginPlan, type Policy, planLogin } from './policy.ts';
 import { type LiveSession, type SessionRegistry, shuttingDown } from './registry.ts';
@@ -37,6 +39,10 @@ export interface SessionDeps {
   readonly loginTimeoutMs: number;
   readonly loginGate: LoginGate;
   readonly sessionLimits: SessionLimits;
+  /** Hears what becomes of sessions; undefined: nobody does. */
+  readonly observer?: SessionObserver | undefined;
+  /** Hears how long the parts of each login took; undefined: nobody does. */
+  readonly tracer?: LoginTracer | undefined;
   readonly log: Logger;
 }
 
@@ -50,13 +56,14 @@ export async function runSession(
   deps: SessionDeps,
   admitted: Promise<void> = Promise.resolve(),
 ): Promise<void> {
-  const story = new SessionStory(deps.nextSessionId(), socket);
+  const story = new SessionStory(deps.nextSessionId(), socket, deps.observer);
   const login = new AbortController();
   const deadline = setTimeout(() => login.abort(loginTimedOut(deps.loginTimeoutMs)), deps.loginTimeoutMs);
   const session: OpenSession = {
     drain: () => (session.relay === undefined ? login.abort(shuttingDown()) : session.relay.drain()),
     stop: () => (session.relay === undefined ? login.abort(shuttingDown()) : session.relay.stop()),
     loggedIn: () => clearTimeout(deadline),
+    view: () => story.view(session.relay),
   };
   const connection = new ClientConnection(socket, deps.localTls);
   socket.once('close', () => login.abort(new PeerClosedError('client')));
@@ -105,6 +112,7 @@ async function serve(
     plan.login.kind === 'identity' ? await logInAs(plan.login.identity, login) : await passThrough(login);
   reader.detach();
   session.loggedIn();
+  story.loggedIn(plan);
   await relay(client, server, session, deps, story);
 }
 

@@ -1,5 +1,6 @@
 import { MessageFramer, watchList } from '../protocol/framing.ts';
 import { MAX_CANCEL_KEY_LENGTH } from '../protocol/limits.ts';
+import type { SessionActivity } from './observer.ts';
 
 const FROM_SERVER = watchList({ Z: 1, E: 48, G: 0, W: 0, K: 4 + MAX_CANCEL_KEY_LENGTH });
 const FROM_CLIENT = watchList({ Q: 0, F: 0, S: 0, P: 0, B: 0, E: 0, D: 0, C: 0, H: 0, c: 0, f: 0, X: 0 });
@@ -8,6 +9,13 @@ const FROM_CLIENT = watchList({ Q: 0, F: 0, S: 0, P: 0, B: 0, E: 0, D: 0, C: 0, 
 const DEADLY = /(?:^|\0)[SV](?:FATAL|PANIC)\0/;
 
 const IDLE = 'I';
+
+/** By the transaction status of ReadyForQuery, while nothing is under way. */
+const ACTIVITIES: Readonly<Record<string, SessionActivity>> = {
+  I: 'idle',
+  T: 'idle in transaction',
+  E: 'idle in transaction (aborted)',
+};
 
 /**
  * Follows both directions of a session after AuthenticationOk, to know two things: whether it is
@@ -64,6 +72,13 @@ export class TransactionState {
   /** Whether a replication stream is under way. */
   get streaming(): boolean {
     return this.#copyBoth;
+  }
+
+  /** What the session is busy with, as far as both directions tell. */
+  get activity(): SessionActivity {
+    if (this.#copyBoth) return 'replicating';
+    if (this.#awaited > 0 || this.#batchOpen) return 'active';
+    return ACTIVITIES[this.#status] ?? 'active';
   }
 
   /** Whether the server owes an answer. */

@@ -1,9 +1,15 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { serialize } from 'pg-protocol';
-import { ProxyError, SqlState } from '../errors.ts';
 import { SocketReader } from '../socket-reader.ts';
-import { answerFailure, ConnectTimeoutError, connectFailure, tlsFailure } from './failures.ts';
+import type { Availability } from './availability.ts';
+import {
+  answerFailure,
+  ConnectTimeoutError,
+  connectFailure,
+  SilentAddressError,
+  tlsFailure,
+} from './failures.ts';
 import type { Trust } from './trust.ts';
 
 /** Well under the 4 minutes after which Azure's load balancers forget an idle connection. */
@@ -19,6 +25,15 @@ export interface Upstream {
   readonly port: number;
   readonly trust: Trust;
   readonly connectTimeoutMs: number;
+  /** What is known of the server's being there; without it, logins do not wait for it to come back. */
+  readonly availability?: Availability | undefined;
+}
+
+/** How long an attempt may take, where that is less than the connect timeout. */
+export interface DialLimits {
+  readonly totalMs: number;
+  /** For TCP alone, the name's resolution included. */
+  readonly tcpMs: number;
 }
 
 /** How long each phase of a dial took, in milliseconds. */
@@ -38,14 +53,20 @@ export interface Dialled {
  * @throws {@link ProxyError} 08001 with a HINT that names the setting to look at; the signal's reason.
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
  */
-export async function dialUpstream(upstream: Upstream, signal: AbortSignal): Promise<Dialled> {
+export async function dialUpstream(
+  upstream: Upstream,
+  signal: AbortSignal,
+  limits: DialLimits = { totalMs: upstream.connectTimeoutMs, tcpMs: upstream.connectTimeoutMs },
+): Promise<Dialled> {
   signal.throwIfAborted();
   const attempt = new AbortController();
   const giveUp = (): void => attempt.abort(signal.reason);
-  const timer = setTimeout(() => attempt.abort(new ConnectTimeoutError()), upstream.connectTimeoutMs);
+  const timer = setTimeout(() => attempt.abort(new ConnectTimeoutError()), limits.totalMs);
   signal.addEventListener('abort', giveUp);
   try {
-    return await dial(upstream, attempt.signal);
+    const dialled = await dial(upstream, attempt, limits);
+    upstream.availability?.reached();
+    return dialled;
   } catch (error) {
     signal.throwIfAborted();
     throw attempt.signal.aborted ? connectFailure(attempt.signal.reason, upstream) : error;
@@ -55,7 +76,8 @@ export async function dialUpstream(upstream: Upstream, signal: AbortSignal): Pro
   }
 }
 
-async function dial(upstream: Upstream, signal: AbortSignal): Promise<Dialled> {
+async function dial(upstream: Upstream, attempt: AbortController, limits: DialLimits): Promise<Dialled> {
+  const { signal } = attempt;
   const start = performance.now();
   const tcp = connectTcp({
     host: upstream.address,
@@ -68,10 +90,14 @@ async function dial(upstream: Upstream, signal: AbortSignal): Promise<Dialled> {
   });
   // Whoever waits hears of an error through its own listener; a late one must not end the process.
   tcp.on('error', ignore);
+  const { tcpMs, totalMs } = limits;
+  const timer =
+    tcpMs < totalMs ? setTimeout(() => attempt.abort(new SilentAddressError()), tcpMs) : undefined;
   try {
     await opened(tcp, 'connect', signal).catch((error: unknown) => {
       throw connectFailure(error, upstream);
     });
+    clearTimeout(timer);
     const connected = performance.now();
     await requestTls(tcp, upstream, signal);
     const socket = await startTls(tcp, upstream, signal);
@@ -79,6 +105,8 @@ async function dial(upstream: Upstream, signal: AbortSignal): Promise<Dialled> {
   } catch (error) {
     tcp.destroy();
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -92,15 +120,7 @@ async function requestTls(tcp: Socket, upstream: Upstream, signal: AbortSignal):
     const byte = String.fromCharCode(answer[0] as number);
     if (byte !== 'S') throw answerFailure(byte, upstream);
     // Bytes behind 'S' arrived in the clear: someone on the path is injecting (CVE-2021-23222).
-    if (reader.buffered > 0) {
-      throw new ProxyError(
-        SqlState.cannotConnect,
-        'the server sent plaintext behind its answer to SSLRequest',
-        {
-          hint: `Someone may be injecting bytes on the way to ${upstream.address}:${upstream.port} (CVE-2021-23222); check --upstream-address.`,
-        },
-      );
-    }
+    if (reader.buffered > 0) throw answerFailure('injected', upstream);
   } finally {
     reader.detach();
   }

@@ -6,8 +6,47 @@ export class ConnectTimeoutError extends Error {
   override readonly name = 'ConnectTimeoutError';
 }
 
+/** An address let the time pass that one attempt has for TCP: the name may stand for another one by now. */
+export class SilentAddressError extends Error {
+  override readonly name = 'SilentAddressError';
+}
+
+/**
+ * Whether a dial that failed may do better in a moment: `outage` is what a server gives that restarts or
+ * fails over; `name` is one that does not resolve, which may be DNS but mostly is a mistake. Whatever
+ * concerns trust is `final`, and so is what the server itself answers.
+ */
+export type Prospect = 'outage' | 'name' | 'final';
+
+/** A dial that failed, as clients are told: 08001, with a HINT that names the setting to look at. */
+export class DialFailure extends ProxyError {
+  readonly prospect: Prospect;
+
+  constructor(message: string, hint: string, cause: unknown) {
+    super(SqlState.cannotConnect, message, { hint, cause });
+    this.prospect = PROSPECTS[errorCode(cause)] ?? 'final';
+  }
+}
+
+const PROSPECTS: Readonly<Record<string, Prospect>> = {
+  ENOTFOUND: 'name',
+  EAI_AGAIN: 'name',
+  ECONNREFUSED: 'outage',
+  ECONNRESET: 'outage',
+  EPIPE: 'outage',
+  EHOSTUNREACH: 'outage',
+  EHOSTDOWN: 'outage',
+  ENETUNREACH: 'outage',
+  ENETDOWN: 'outage',
+  ETIMEDOUT: 'outage',
+  SilentAddressError: 'outage',
+  // It closed instead of answering SSLRequest, and in the handshake.
+  PeerClosedError: 'outage',
+  'connection closed': 'outage',
+};
+
 /** What can be said of a name that did not resolve or a TCP connection that did not open. */
-export function connectFailure(error: unknown, upstream: Upstream): ProxyError {
+export function connectFailure(error: unknown, upstream: Upstream): DialFailure {
   const where = `${upstream.address}:${upstream.port}`;
   switch (errorCode(error)) {
     case 'ENOTFOUND':
@@ -24,6 +63,7 @@ export function connectFailure(error: unknown, upstream: Upstream): ProxyError {
         'Check that the server is running, and --upstream-address and --upstream-port.',
       ]);
     case 'ConnectTimeoutError':
+    case 'SilentAddressError':
     case 'ETIMEDOUT':
       return failure(`no answer from the server at ${where} within the connect timeout`, error, [
         "Check the server's firewall rules (Networking in the Azure portal) and this machine's route to it,",
@@ -41,8 +81,8 @@ export function connectFailure(error: unknown, upstream: Upstream): ProxyError {
   }
 }
 
-/** What an answer to SSLRequest other than `S` means; `closed` stands for none at all. */
-export function answerFailure(answer: string, upstream: Upstream, cause?: unknown): ProxyError {
+/** What an answer to SSLRequest other than `S` means; `closed` stands for none, `injected` for more than that. */
+export function answerFailure(answer: string, upstream: Upstream, cause?: unknown): DialFailure {
   const where = `${upstream.address}:${upstream.port}`;
   switch (answer) {
     case 'N':
@@ -58,6 +98,10 @@ export function answerFailure(answer: string, upstream: Upstream, cause?: unknow
       return failure(`the server at ${where} closed the connection when asked for TLS`, cause, [
         "Check the server's firewall rules, and that --upstream-address and --upstream-port point at PostgreSQL.",
       ]);
+    case 'injected':
+      return failure('the server sent plaintext behind its answer to SSLRequest', cause, [
+        `Someone may be injecting bytes on the way to ${where} (CVE-2021-23222); check --upstream-address.`,
+      ]);
     default:
       return failure(`the server at ${where} does not speak PostgreSQL`, cause, [
         'It gave no valid answer to SSLRequest. Check --upstream-address and --upstream-port.',
@@ -66,7 +110,7 @@ export function answerFailure(answer: string, upstream: Upstream, cause?: unknow
 }
 
 /** What is wrong with the server's certificate, or with TLS itself. */
-export function tlsFailure(error: unknown, upstream: Upstream): ProxyError {
+export function tlsFailure(error: unknown, upstream: Upstream): DialFailure {
   const { serverName, roots } = upstream.trust;
   const code = errorCode(error);
   switch (code) {
@@ -105,8 +149,8 @@ const CERTIFICATE_DATES = {
   CERT_NOT_YET_VALID: 'is not valid yet',
 } as const;
 
-function failure(message: string, cause: unknown, hint: readonly string[]): ProxyError {
-  return new ProxyError(SqlState.cannotConnect, message, { hint: hint.join(' '), cause });
+function failure(message: string, cause: unknown, hint: readonly string[]): DialFailure {
+  return new DialFailure(message, hint.join(' '), cause);
 }
 
 /** The first code of an error; with several addresses, Node.js puts their errors into an AggregateError. */

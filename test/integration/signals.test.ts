@@ -35,7 +35,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-test('a second signal ends everything at once, with 0', async () => {
+test('a second signal ends everything at once, with 1 if that cut a session', async () => {
   const server = await startTestServer();
   await using _postgres = server.postgres;
   await using files = await createTestFiles();
@@ -53,11 +53,11 @@ test('a second signal ends everything at once, with 0', async () => {
   await program.find('stopping');
   program.child.kill('SIGINT');
   assert.equal((await busy.waitError()).sqlState, '57P01');
-  assert.deepEqual(await program.exit, { code: 0, signal: null });
+  assert.deepEqual(await program.exit, { code: 1, signal: null });
   assert.equal((await program.find('stopped'))['cut'], 1);
 });
 
-test('--drain-timeout bounds the wait for a transaction', async () => {
+test('--drain-timeout bounds the wait for a transaction; that it was cut is told with 1', async () => {
   const server = await startTestServer();
   await using _postgres = server.postgres;
   await using files = await createTestFiles();
@@ -73,5 +73,5 @@ test('--drain-timeout bounds the wait for a transaction', async () => {
   await busy.wait('Z', 2);
   program.child.kill('SIGTERM');
   assert.equal((await busy.waitError()).sqlState, '57P01');
-  assert.deepEqual(await program.exit, { code: 0, signal: null });
+  assert.deepEqual(await program.exit, { code: 1, signal: null });
 });

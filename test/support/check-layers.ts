@@ -9,15 +9,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   redact: [],
   protocol: ['errors'],
-  log: ['redact'],
+  'log-folding': [],
+  'log-sink': [],
+  log: ['redact', 'log-folding', 'log-sink'],
   'socket-reader': ['errors'],
   upstream: ['errors', 'protocol', 'socket-reader'],
   identity: ['errors', 'protocol', 'redact', 'log'],
   local: ['errors', 'protocol', 'identity'],
   proxy: ['errors', 'protocol', 'redact', 'log', 'socket-reader', 'upstream', 'identity', 'local'],
+  admin: ['errors', 'redact', 'log', 'identity', 'proxy'],
   config: ['errors', 'log', 'upstream', 'identity'],
   demo: [],
-  commands: ['errors', 'redact', 'log', 'upstream', 'identity', 'local', 'proxy', 'config', 'demo'],
+  commands: ['errors', 'redact', 'log', 'upstream', 'identity', 'local', 'proxy', 'admin', 'config', 'demo'],
   main: ['errors', 'commands'],
 };
 
@@ -27,6 +30,7 @@ const FORBIDDEN: Readonly<Record<string, RegExp>> = {
   proxy: /^@azure\//,
   upstream: /^@azure\//,
   local: /^@azure\//,
+  admin: /^@azure\//,
   commands: /^@azure\//,
   demo: /^@azure\//,
 };

@@ -17,6 +17,10 @@ class Connection implements LiveSession {
   stop(): void {
     this.told.push('stop');
   }
+
+  view(): never {
+    throw new Error('nobody looks at it here');
+  }
 }
 
 function connect(registry: SessionRegistry): Connection {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ProxyError } from '../../../src/errors.ts';
+import { PeerClosedError, type ProxyError } from '../../../src/errors.ts';
 import type { Upstream } from '../../../src/upstream/dial.ts';
 import {
   answerFailure,
   ConnectTimeoutError,
   connectFailure,
+  SilentAddressError,
   tlsFailure,
 } from '../../../src/upstream/failures.ts';
 import { createTrust } from '../../../src/upstream/trust.ts';
@@ -89,4 +90,40 @@ test("a certificate's own names are told in one bounded, printable line", () => 
   assert.ok(hint.length < 400);
   // oxlint-disable-next-line no-control-regex -- exactly those are looked for
   assert.doesNotMatch(hint, /[\u0000-\u001f]/);
+});
+
+test('what a failover makes may pass, a mistake and whatever concerns trust may not', () => {
+  const prospects = {
+    refused: connectFailure(errorWith('ECONNREFUSED'), upstream),
+    reset: connectFailure(errorWith('ECONNRESET'), upstream),
+    unreachable: connectFailure(new AggregateError([errorWith('ENETUNREACH')]), upstream),
+    silent: connectFailure(new SilentAddressError(), upstream),
+    closed: answerFailure('closed', upstream, new PeerClosedError('server')),
+    handshakeReset: tlsFailure(errorWith('ECONNRESET'), upstream),
+    handshakeClosed: tlsFailure(new Error('connection closed'), upstream),
+    unknownName: connectFailure(errorWith('ENOTFOUND'), upstream),
+    noDns: connectFailure(errorWith('EAI_AGAIN'), upstream),
+    timeout: connectFailure(new ConnectTimeoutError(), upstream),
+    noFiles: connectFailure(errorWith('EMFILE'), upstream),
+    noTls: answerFailure('N', upstream),
+    error: answerFailure('E', upstream),
+    injected: answerFailure('injected', upstream),
+    nonsense: answerFailure('x', upstream),
+    name: tlsFailure(errorWith('ERR_TLS_CERT_ALTNAME_INVALID'), upstream),
+    root: tlsFailure(errorWith('SELF_SIGNED_CERT_IN_CHAIN'), upstream),
+    version: tlsFailure(errorWith('ERR_SSL_UNSUPPORTED_PROTOCOL'), upstream),
+  };
+  const found = Object.groupBy(Object.entries(prospects), ([, { prospect }]) => prospect);
+  const names = (entries: [string, unknown][] = []): string[] => entries.map(([name]) => name);
+  assert.deepEqual(names(found.outage), [
+    'refused',
+    'reset',
+    'unreachable',
+    'silent',
+    'closed',
+    'handshakeReset',
+    'handshakeClosed',
+  ]);
+  assert.deepEqual(names(found.name), ['unknownName', 'noDns']);
+  assert.equal(names(found.final).length, 9);
 });
