@@ -96,6 +96,7 @@ export class LiveEvents {
       // They come again, and learn then whether it works.
       for (const { response } of this.#viewers) response.destroy();
     }
+    if (this.#viewers.size === 0) return;
     const tookMs = performance.now() - start;
     this.#timer = this.#schedule(Math.max(this.#intervalMs, tookMs / MAX_SHARE));
   }

@@ -20,12 +20,16 @@ export interface LoginBucket {
   readonly phases: Readonly<Partial<Record<LoginPhase, Percentiles>>>;
 }
 
-type Summary = Omit<LoginBucket, 'ago'>;
+interface Summary extends Omit<LoginBucket, 'ago'> {
+  /** Of the interval. */
+  readonly number: number;
+}
 
 /** The logins of one server in the last ten minutes: as much memory with a million of them as with one in each interval. */
 export class LoginHistory {
   readonly #now: () => number;
-  readonly #summaries = new Map<number, Summary>();
+  /** A ring: each interval takes the place of the one that is too old by then. */
+  readonly #summaries: (Summary | undefined)[] = Array.from({ length: BUCKET_COUNT });
   #current: Gathering | undefined;
 
   /** @param now - a clock that never goes back, in milliseconds. */
@@ -47,10 +51,10 @@ export class LoginHistory {
     const now = this.#number();
     const buckets: LoginBucket[] = [];
     for (let ago = 0; ago < BUCKET_COUNT; ago += 1) {
-      const number = now - ago;
-      const summary =
-        this.#current?.number === number ? this.#current.summarize() : this.#summaries.get(number);
-      if (summary !== undefined) buckets.push({ ago, ...summary });
+      const summary = this.#at(now - ago);
+      if (summary === undefined) continue;
+      const { count, total, phases } = summary;
+      buckets.push({ ago, count, total, phases });
     }
     return buckets;
   }
@@ -59,12 +63,16 @@ export class LoginHistory {
     return Math.floor(this.#now() / BUCKET_MS);
   }
 
-  /** Keeps the numbers of what was under way, and forgets what is too old. */
+  #at(number: number): Summary | undefined {
+    if (this.#current?.number === number) return this.#current.summarize();
+    const summary = this.#summaries[number % BUCKET_COUNT];
+    return summary?.number === number ? summary : undefined;
+  }
+
+  /** Of what was under way the numbers are enough. */
   #close(): void {
     if (this.#current === undefined) return;
-    this.#summaries.set(this.#current.number, this.#current.summarize());
-    const oldest = this.#number() - BUCKET_COUNT;
-    for (const number of this.#summaries.keys()) if (number <= oldest) this.#summaries.delete(number);
+    this.#summaries[this.#current.number % BUCKET_COUNT] = this.#current.summarize();
   }
 }
 
@@ -94,6 +102,7 @@ class Gathering {
   summarize(): Summary {
     const phases = [...this.#phases].map(([phase, durations]) => [phase, percentiles(durations)]);
     return {
+      number: this.number,
       count: this.#count,
       total: percentiles(this.#total),
       phases: Object.fromEntries(phases) as LoginBucket['phases'],

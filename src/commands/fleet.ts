@@ -4,6 +4,7 @@ import type { Config, ServerConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import { describeError, explainError, type Logger } from '../log.ts';
 import { assignInherited, type InheritedSocket } from '../proxy/inherited.ts';
+import type { LoginTracer } from '../proxy/login-trace.ts';
 import type { SessionObserver } from '../proxy/observer.ts';
 import type { Identities } from './identities.ts';
 import { Instance } from './instance.ts';
@@ -13,6 +14,7 @@ export class Fleet {
   readonly #identities: Identities;
   readonly #log: Logger;
   readonly #observe: ((host: string) => SessionObserver) | undefined;
+  readonly #tracer: LoginTracer | undefined;
   readonly #onSessions: ((change: 1 | -1) => void) | undefined;
   /** By what they listen on: with the same, a changed server is still the same instance. */
   #instances = new Map<string, Instance>();
@@ -30,11 +32,13 @@ export class Fleet {
     log: Logger,
     observe?: (host: string) => SessionObserver,
     onSessions?: (change: 1 | -1) => void,
+    tracer?: LoginTracer,
   ) {
     this.#identities = identities;
     this.#log = log;
     this.#observe = observe;
     this.#onSessions = onSessions;
+    this.#tracer = tracer;
   }
 
   get instances(): readonly Instance[] {
@@ -142,6 +146,7 @@ export class Fleet {
       secret: this.#secret,
       observer: this.#observe?.(host),
       onSessions: this.#onSessions,
+      tracer: this.#tracer,
       log,
     });
   }

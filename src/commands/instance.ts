@@ -8,6 +8,7 @@ import { explainError, type Logger } from '../log.ts';
 import type { InheritedSocket } from '../proxy/inherited.ts';
 import { clientTarget, describeListener, type Listener } from '../proxy/listener.ts';
 import type { LocalAuth } from '../proxy/local-auth.ts';
+import type { LoginTracer } from '../proxy/login-trace.ts';
 import type { SessionObserver } from '../proxy/observer.ts';
 import { SameUser } from '../proxy/same-user.ts';
 import { type ListenAddress, type ProxyServer, startServer } from '../proxy/server.ts';
@@ -25,6 +26,7 @@ export interface InstanceContext {
   /** What unknown users' salts are made of. */
   readonly secret: Buffer;
   readonly observer?: SessionObserver | undefined;
+  readonly tracer?: LoginTracer | undefined;
   /** Told whenever a session begins or ends. */
   readonly onSessions?: ((change: 1 | -1) => void) | undefined;
   /** What clients must prove, in the place of what the configuration asks. */
@@ -84,9 +86,13 @@ export class Instance {
     const sameUser = settings['same-user'] ? await SameUser.create() : undefined;
     for (const listener of this.#server?.listeners ?? []) permit(listener, settings, sameUser);
     this.#sameUser = sameUser;
-    const { registry, cancelKeys } = this.#state.deps;
+    const { registry, cancelKeys, upstream: known } = this.#state.deps;
     registry.maxSessions = settings['max-sessions'];
-    this.#state = { ...other.#state, deps: { ...other.#state.deps, registry, cancelKeys } };
+    const { upstream: wanted } = other.#state.deps;
+    // What is known of the server's being there is worth keeping, as long as it is the same server.
+    const isSame = wanted.address === known.address && wanted.port === known.port;
+    const upstream = isSame ? { ...wanted, availability: known.availability } : wanted;
+    this.#state = { ...other.#state, deps: { ...other.#state.deps, upstream, registry, cancelKeys } };
   }
 
   /**
@@ -195,7 +201,7 @@ async function createState(config: ServerConfig, context: InstanceContext): Prom
   const mapped = [...clientUsers].flatMap(([name, user]) =>
     user.kind === 'identity' ? [member(user.settings, name)] : [],
   );
-  const { nextSessionId, secret, observer, log } = context;
+  const { nextSessionId, secret, observer, tracer, log } = context;
   const { localTls, localAuth } = await loadLocalSide(settings, secret, log);
   return {
     config,
@@ -206,6 +212,7 @@ async function createState(config: ServerConfig, context: InstanceContext): Prom
       localAuth: context.localAuth ?? localAuth,
       nextSessionId,
       observer,
+      tracer,
       log,
     },
   };

@@ -5,6 +5,8 @@ import type { Settings } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
 import { createLogger, describeError, explainError, type Logger } from '../log.ts';
 import { takeInheritedSockets } from '../proxy/inherited.ts';
+import type { LoginTracer } from '../proxy/login-trace.ts';
+import { createOtlpTracer } from '../proxy/otlp-tracer.ts';
 import { type AdminActions, createAdminView } from './admin-view.ts';
 import { Ending } from './ending.ts';
 import { Fleet } from './fleet.ts';
@@ -28,7 +30,8 @@ export async function run(readConfig: () => Config, version: string): Promise<nu
   const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
   const log = await createLogger(settings['log-level'], format);
   for (const warning of config.warnings) log.warn({ event: 'config' }, warning);
-  const program = new Program(readConfig, config, log);
+  const tracer = await createOtlpTracer(version, log);
+  const program = new Program(readConfig, config, log, tracer);
   try {
     return await program.run(version);
   } catch (error) {
@@ -39,6 +42,7 @@ export async function run(readConfig: () => Config, version: string): Promise<nu
     return 1;
   } finally {
     program.close();
+    await tracer?.close();
   }
 }
 
@@ -68,7 +72,7 @@ class Program {
   #isListening = false;
   #admin: AdminListener | undefined;
 
-  constructor(readConfig: () => Config, config: Config, log: Logger) {
+  constructor(readConfig: () => Config, config: Config, log: Logger, tracer?: LoginTracer) {
     this.#log = log;
     const settings = (): Settings => this.#reloading.config.settings;
     this.#idleExit = new IdleExit(
@@ -77,7 +81,7 @@ class Program {
     );
     this.#identities = new Identities(log, (name) => this.#observations.tokenListener(name));
     const observe = (host: string) => this.#cuts.observer(this.#observations.observerOf(host));
-    this.#fleet = new Fleet(this.#identities, log, observe, this.#idleExit.change);
+    this.#fleet = new Fleet(this.#identities, log, observe, this.#idleExit.change, tracer);
     this.#reloading = new Reloading(readConfig, config, this.#fleet, log);
     this.#ending = new Ending(this.#fleet, this.#cuts, settings, log);
     this.#manager = new ServiceManager(log);

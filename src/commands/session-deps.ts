@@ -6,6 +6,7 @@ import { LoginGate } from '../proxy/login-gate.ts';
 import type { ClientLogin } from '../proxy/policy.ts';
 import type { SessionDeps } from '../proxy/session.ts';
 import { SessionLimits } from '../proxy/session-limits.ts';
+import { Availability } from '../upstream/availability.ts';
 import { createTrust } from '../upstream/trust.ts';
 import { CountedRegistry } from './session-counts.ts';
 
@@ -37,6 +38,7 @@ export function createDeps(
       port: server.port ?? settings['upstream-port'] ?? preset.port,
       trust: createTrust(settings.ca, settings['server-name'] ?? server.host, settings['tls-min']),
       connectTimeoutMs: settings['connect-timeout'],
+      availability: new Availability(),
     },
     policy: {
       login: { kind: 'identity', identity: main.identity },

@@ -23,11 +23,14 @@ export async function openEvents(port: number, headers: OutgoingHttpHeaders = {}
   asked.end();
   const [response] = (await once(asked, 'response')) as [IncomingMessage];
   const events: ServerEvent[] = [];
-  let text = '';
+  let chunks: string[] = [];
   let isOver = false;
   response.setEncoding('utf8').on('data', (chunk: string) => {
-    const messages = `${text}${chunk}`.split('\n\n');
-    text = messages.pop() ?? '';
+    chunks.push(chunk);
+    // Only what ends a line can end a message.
+    if (!chunk.includes('\n')) return;
+    const messages = chunks.join('').split('\n\n');
+    chunks = [messages.pop() ?? ''];
     for (const message of messages) {
       const found = /^event: (?<event>\w+)\ndata: (?<data>.*)$/.exec(message)?.groups;
       if (found !== undefined)
