@@ -13,6 +13,9 @@ const MODES = ['simple', 'extended', 'prepared'];
 
 const CLIENTS = 6;
 
+/** The first of its transaction's commands that goes to the server. */
+const BEGIN = 4;
+
 /** So many more transactions are committed before a proxy is told to stop. */
 const COMMITS_PER_RESTART = 200;
 
@@ -55,6 +58,14 @@ test('under the load of pgbench, proxies that stop lose no commit and cut no tra
     await closed;
     const output = load.output();
     assert.match(output, /pg-entra-proxy is shutting down/);
+    const ends = [...output.matchAll(/client \d+ (?:script \d+ )?aborted in command (\d+)/g)].map(
+      ([, command]) => Number(command),
+    );
+    assert.deepEqual(
+      ends,
+      Array.from({ length: CLIENTS }, () => BEGIN),
+      output,
+    );
     acknowledged += Number(/transactions actually processed: (\d+)/.exec(output)?.[1]);
     assert.equal(await history(), acknowledged, output);
     program = await start();

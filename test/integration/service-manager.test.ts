@@ -19,7 +19,10 @@ after(async () => {
   await server.postgres.stop();
 });
 
-const skip = missing('systemd-notify') || missing('perl');
+const PERL = 'perl';
+const ANALYZE = 'systemd-analyze';
+
+const skip = missing('systemd-notify') || missing(PERL);
 
 /** Reads datagrams, which Node.js cannot; each becomes a line. */
 const RECEIVER = `
@@ -42,7 +45,7 @@ let managers = 0;
 async function startManager(): Promise<Manager> {
   managers += 1;
   const path = join(files.directory, `notify ${managers}`);
-  const child = spawn('perl', ['-e', RECEIVER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(PERL, ['-e', RECEIVER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
@@ -103,7 +106,7 @@ test('without a token the start is ready all the same; a watchdog of another pro
   skip,
 }, async () => {
   await using manager = await startManager();
-  const others = { ...manager.env, WATCHDOG_USEC: '1000', WATCHDOG_PID: '1' };
+  const others = { ...manager.env, WATCHDOG_USEC: '20000', WATCHDOG_PID: '1' };
   await using program = await startListening(withToken('false'), others);
   await program.find('token-failed');
   await until('READY', () => manager.messages().length > 0);
@@ -122,14 +125,14 @@ test('where systemd-notify is missing that is told once, and all else works', as
   assert.equal(program.stderr.match(/notify-failed/g)?.length, 1);
 });
 
-test('the example units are what systemd takes', { skip: missing('systemd-analyze') }, async () => {
+test('the example units are what systemd takes', { skip: missing(ANALYZE) }, async () => {
   for (const name of ['pg-entra-proxy.service', 'pg-entra-proxy.socket']) {
     const path = new URL(`../../deploy/systemd/${name}`, import.meta.url);
     const unit = (await readFile(path, 'utf8')).replaceAll('/usr/local/bin/pg-entra-proxy', process.execPath);
     await files.write(name, unit, 0o644);
   }
   const units = ['service', 'socket'].map((type) => join(files.directory, `pg-entra-proxy.${type}`));
-  const { status, stderr } = spawnSync('systemd-analyze', ['verify', ...units], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(ANALYZE, ['verify', ...units], { encoding: 'utf8' });
   const warnings = stderr.split('\n').filter((line) => line.includes('pg-entra-proxy'));
   assert.deepEqual([status, warnings], [0, []]);
 });

@@ -53,6 +53,11 @@ test('what is older than ten minutes is gone, also if nothing comes any more', (
   );
   clock.now += BUCKET_MS;
   assert.deepEqual(history.buckets(), []);
+  history.note(1, {});
+  clock.now += BUCKET_MS;
+  history.note(1, {});
+  clock.now += BUCKET_COUNT * BUCKET_MS;
+  assert.deepEqual(history.buckets(), []);
 });
 
 test('however many logins come for however long, ten minutes of numbers are kept', () => {
