@@ -134,7 +134,10 @@ for (const [kind, create] of Object.entries(CANARIES)) {
     await using attack = await startAttack({ token });
     await using files = await createTestFiles();
     const args = await attackArguments(attack, files);
-    await using program = await startListening([...args, '--user', TEST_ROLE, '--log-level', 'trace']);
+    // A server that hangs up is waited for as long as that.
+    const patience = ['--connect-timeout', '1s'];
+    const flags = ['--user', TEST_ROLE, '--log-level', 'trace', ...patience];
+    await using program = await startListening([...args, ...flags]);
     const heard = await provoke(attack.server, program.port);
     program.child.kill('SIGTERM');
     assert.deepEqual(await program.exit, { code: 0, signal: null });
@@ -178,7 +181,10 @@ for (const [kind, create] of Object.entries(CANARIES)) {
     await using files = await createTestFiles();
     const args = await attackArguments(attack, files);
     await files.write('token', `${token}\n${token}\n`);
-    await using program = await startListening([...args, '--user', TEST_ROLE, '--log-level', 'trace']);
+    // A server that hangs up is waited for as long as that.
+    const patience = ['--connect-timeout', '1s'];
+    const flags = ['--user', TEST_ROLE, '--log-level', 'trace', ...patience];
+    await using program = await startListening([...args, ...flags]);
     const heard = await new RawClient(program.port).send(STARTUP).end();
     assert.match(heard.toString('latin1'), /^E[^]*C28000\0/);
     await program.find('token-failed');

@@ -117,6 +117,14 @@ onEachServer((server) => {
     await until('the change to arrive', () => output.includes('id[integer]:42'));
     receiver.kill('SIGINT');
     await exit;
-    await server().postgres.admin("select pg_drop_replication_slot('changes')", 'app');
+    // The server hears of the receiver's end in its own time.
+    await until('the slot to be free', () =>
+      server()
+        .postgres.admin("select pg_drop_replication_slot('changes')", 'app')
+        .then(
+          () => true,
+          () => false,
+        ),
+    );
   });
 });

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { createTestFiles } from '../support/files.ts';
 import { startTestServer } from '../support/postgres.ts';
 import { connectPg } from '../support/proxy.ts';
 import { argumentsFor, type RunningProgram, startListening } from '../support/running-program.ts';
+
+const server = await startTestServer();
+const files = await createTestFiles();
+const args = await argumentsFor(server, files);
+after(async () => {
+  await files[Symbol.asyncDispose]();
+  await server.postgres.stop();
+});
 
 async function readiness(program: RunningProgram): Promise<number> {
   const { port } = await program.find('admin-listening');
@@ -13,10 +21,6 @@ async function readiness(program: RunningProgram): Promise<number> {
 }
 
 test('--drain-delay: not ready at once, but clients get in until it is over; a second signal ends it', async () => {
-  const server = await startTestServer();
-  await using _postgres = server.postgres;
-  await using files = await createTestFiles();
-  const args = await argumentsFor(server, files);
   await using program = await startListening([...args, '--drain-delay', '10m', '--admin-port', '0']);
   await program.find('ready');
   await using early = await connectPg(program.port);
@@ -33,10 +37,6 @@ test('--drain-delay: not ready at once, but clients get in until it is over; a s
 });
 
 test('--drain-delay over, sessions end as without it', async () => {
-  const server = await startTestServer();
-  await using _postgres = server.postgres;
-  await using files = await createTestFiles();
-  const args = await argumentsFor(server, files);
   await using program = await startListening([...args, '--drain-delay', '100ms', '--drain-timeout', '10m']);
   await using busy = await connectPg(program.port);
   await busy.client.query('begin');
@@ -58,10 +58,6 @@ test('--drain-delay over, sessions end as without it', async () => {
 });
 
 test('idle sessions count as not cut, however short the --drain-timeout', async () => {
-  const server = await startTestServer();
-  await using _postgres = server.postgres;
-  await using files = await createTestFiles();
-  const args = await argumentsFor(server, files);
   await using program = await startListening([...args, '--drain-timeout', '0']);
   await using idle = await connectPg(program.port);
   const told = once(idle.client, 'error');
