@@ -114,7 +114,8 @@ function meaning(name: Name, written: Written): unknown {
 }
 
 function toYaml(written: Written): string {
-  const one = ({ text, quote }: Word): string => `${quote}${text}${quote}`;
+  // Nothing at all, behind the last comma of a list, is no item of it.
+  const one = ({ text, quote }: Word): string => `${quote}${text}${quote}` || '~';
   return 'text' in written ? one(written) : `[${written.map(one).join(', ')}]`;
 }
 
