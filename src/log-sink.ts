@@ -26,6 +26,7 @@ export class LogSink {
   #isBusy = false;
   #busySince = 0;
   #lost = 0;
+  #isHeld = false;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -47,7 +48,12 @@ export class LogSink {
     }
     this.#waiting.push(line);
     this.#waitingLength += line.length;
-    if (!this.#isBusy) this.#writeNext();
+    if (!this.#isBusy && !this.#isHeld) this.#writeNext();
+  }
+
+  /** Keeps lines for {@link close}: what is begun at the program's end may not come to its own. */
+  hold(): void {
+    this.#isHeld = true;
   }
 
   /** Writes what waits before it returns, as far as that is possible; for the program's end. */

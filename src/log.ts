@@ -42,6 +42,7 @@ export async function createLogger(level: Level, format: LogFormat): Promise<Log
       );
   }, LOST_CHECK_MS).unref();
   process.on('exit', () => {
+    stderr.hold();
     folding.flush();
     stderr.close();
   });

@@ -124,5 +124,7 @@ test('who asks while a scan is under way gets the next one, which sees the new r
   renameSync(changed, join(files.directory, 'tcp'));
   const second = table.findOwner(peer(41_000), OWN);
   assert.equal(isOver, false);
-  assert.deepEqual(await Promise.all([first, second]), [undefined, 1_000]);
+  // Whether the first had read that far before the change is the machine's affair.
+  const [, fresh] = await Promise.all([first, second]);
+  assert.equal(fresh, 1_000);
 });
