@@ -1,10 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
+import { isLoopback } from '../loopback.ts';
 
 /** Names that no public DNS has: an attacker cannot make one of them point here. */
 const PRIVATE_NAME = /^[^.]+$|\.(?:localhost|local|internal|svc|home\.arpa)$/;
-
-const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 
 /**
  * Whether a Host header names this listener. A page whose own name was made to point here (DNS rebinding)
@@ -19,9 +18,12 @@ const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 export function isOurHost(host: string | undefined, address: string): boolean {
   const name = hostNameOf(host);
   if (name === undefined) return false;
-  if (name === 'localhost' || LOOPBACK.test(name) || unbracketed(name) === address.toLowerCase()) return true;
-  if (address === 'localhost' || LOOPBACK.test(address)) return false;
-  return isIP(unbracketed(name)) !== 0 || PRIVATE_NAME.test(name);
+  const bare = unbracketed(name);
+  const isAddress = isIP(bare) !== 0;
+  if (bare === address.toLowerCase() || bare === 'localhost') return true;
+  if (isAddress && isLoopback(bare)) return true;
+  if (isLoopback(address)) return false;
+  return isAddress || PRIVATE_NAME.test(name);
 }
 
 /**

@@ -1,5 +1,5 @@
+import { isLoopback } from '../loopback.ts';
 import type { Layer } from './layers.ts';
-import { isLoopback } from './parsers.ts';
 import { SETTINGS, type SettingName, type Settings } from './settings.ts';
 
 /** Whether there is an admin listener that other machines can reach. */

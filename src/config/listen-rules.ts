@@ -1,6 +1,6 @@
+import { isLoopback } from '../loopback.ts';
 import { isAdminRemote } from './admin-rules.ts';
 import type { Layer } from './layers.ts';
-import { isLoopback } from './parsers.ts';
 import type { SettingName, Settings } from './settings.ts';
 
 /**

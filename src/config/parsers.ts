@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 
 /** Turns a setting's text into its value; throws an Error whose message completes "--flag ...". */
 export interface Parser<T> {
@@ -97,16 +97,6 @@ export function parseAddress(text: string): string {
     throw new Error(`takes an IP address or localhost, not "${text}"`);
   return text;
 }
-
-/** Whether only this machine can reach an address. */
-export function isLoopback(address: string): boolean {
-  const address4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
-  return address === 'localhost' || LOOPBACKS.check(address4, isIP(address4) === 6 ? 'ipv6' : 'ipv4');
-}
-
-const LOOPBACKS = new BlockList();
-LOOPBACKS.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACKS.addAddress('::1', 'ipv6');
 
 /** Names with commas between them; a list in the file. */
 export const parseList: Parser<readonly string[]> = Object.assign(

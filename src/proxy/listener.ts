@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { createServer, isIP, type Server, type Socket } from 'node:net';
+import { isLoopback } from '../loopback.ts';
 import { KEEPALIVE_MS } from '../upstream/dial.ts';
-import { isLoopback } from './loopback.ts';
 import { listenOnUnixSocket, socketTarget } from './unix-socket.ts';
 
 /** Most connections that may wait in the kernel to be accepted; it has a limit of its own (somaxconn). */

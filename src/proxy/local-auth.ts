@@ -15,7 +15,7 @@ import {
 import { printable } from '../redact.ts';
 import type { SocketReader } from '../socket-reader.ts';
 import { readAnswer } from './client-answer.ts';
-import { isPrivate, PRIVACY_HINT } from './loopback.ts';
+import { isPrivate, PRIVACY_HINT } from './privacy.ts';
 
 /** How clients have to prove who they are. */
 type LocalAuthMethod = 'password' | 'scram-sha-256';

@@ -11,9 +11,9 @@ import type { Place } from './login-gate.ts';
 import { type LoginMessage, LoginMessages, serverViolation } from './login-messages.ts';
 import { queueForLogin } from './login-queue.ts';
 import { type LoginTrace, traceLogin } from './login-trace.ts';
-import { isPrivate, PRIVACY_HINT } from './loopback.ts';
 import { type Attempt, logInWithPatience } from './patience.ts';
 import { encodePlan } from './policy.ts';
+import { isPrivate, PRIVACY_HINT } from './privacy.ts';
 import { ServerRejection } from './server-login.ts';
 
 /**

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  isLoopback,
   parseAddress,
   parseChoice,
   parseDuration,
@@ -14,6 +13,7 @@ import {
   parseText,
   parseTimeout,
 } from '../../../src/config/parsers.ts';
+import { isLoopback } from '../../../src/loopback.ts';
 
 const SUFFIX = '.postgres.database.azure.com';
 

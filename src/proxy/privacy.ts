@@ -1,14 +1,6 @@
-import { BlockList, isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-
-const LOOPBACKS = new BlockList();
-LOOPBACKS.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACKS.addAddress('::1', 'ipv6');
-
-/** Whether an IP address is this machine's own, which no other can reach. */
-export function isLoopback(address: string): boolean {
-  return LOOPBACKS.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-}
+import { isLoopback } from '../loopback.ts';
 
 /** Whether nobody on the way can listen in: over TLS, a Unix socket or the loopback interface. */
 export function isPrivate(client: Socket): boolean {
