@@ -103,10 +103,9 @@ export class Fleet {
     void this.#identities.warmUp();
   }
 
-  /** Stops accepting and ends each session between transactions; returns how many had to be cut. */
-  async drain(timeoutMs: number): Promise<number> {
-    const cuts = await Promise.all(this.#all().map((instance) => instance.drain(timeoutMs)));
-    return cuts.reduce((sum, one) => sum + one, 0);
+  /** Stops accepting and ends each session between transactions; what is left after the timeout, at once. */
+  async drain(timeoutMs: number): Promise<void> {
+    await Promise.all(this.#all().map((instance) => instance.drain(timeoutMs)));
   }
 
   /** Ends everything at once. */

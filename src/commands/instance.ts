@@ -154,9 +154,9 @@ export class Instance {
     );
   }
 
-  /** Stops accepting and ends each session between transactions; returns how many had to be cut. */
-  async drain(timeoutMs: number): Promise<number> {
-    return (await this.#server?.drain(timeoutMs)) ?? 0;
+  /** Stops accepting and ends each session between transactions; what is left after the timeout, at once. */
+  async drain(timeoutMs: number): Promise<void> {
+    await this.#server?.drain(timeoutMs);
   }
 
   /** Ends everything at once. */
