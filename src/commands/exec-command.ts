@@ -54,7 +54,7 @@ export async function runExecCommand(
   const problems = [...ownProblems(command, tcp, urlName), ...misplaced(settings)];
   const config = load(words, settings, env, problems);
   const { exec } = await import('./exec.ts');
-  return exec(config, { command, tcp: tcp === true, urlName: urlName as string | undefined, env });
+  return exec(config, { command, tcp: tcp === true, urlName: urlName as string | undefined, env, version });
 }
 
 function createParser() {

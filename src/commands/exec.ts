@@ -6,6 +6,7 @@ import type { Identity } from '../identity/identity.ts';
 import type { AccessToken } from '../identity/token-source.ts';
 import { createLogger, describeError, explainError, type Logger } from '../log.ts';
 import { clientTarget } from '../proxy/listener.ts';
+import { createOtlpTracer, type OtlpTracer } from '../proxy/otlp-tracer.ts';
 import { Child, Interruption } from './child.ts';
 import { clientEnvironment } from './client-environment.ts';
 import { Identities } from './identities.ts';
@@ -21,6 +22,7 @@ export interface ExecOptions {
   /** The variable that gets a URL. */
   readonly urlName: string | undefined;
   readonly env: NodeJS.ProcessEnv;
+  readonly version: string;
 }
 
 /** How long what a command leaves running may take to end its transactions, in milliseconds. */
@@ -42,10 +44,11 @@ export async function exec(config: Config, options: ExecOptions): Promise<number
   const format = settings['log-format'] ?? (process.stderr.isTTY ? 'pretty' : 'json');
   const log = await createLogger(level, format);
   for (const warning of warnings) log.warn({ event: 'config' }, warning);
+  const tracer = await createOtlpTracer(options.version, log);
   const child = new Child();
   const identities = new Identities(log);
   try {
-    return await serveCommand(config, options, { child, identities, log });
+    return await serveCommand(config, options, { child, identities, tracer, log });
   } catch (error) {
     if (error instanceof UsageError) throw error;
     if (error instanceof Interruption) return error.status;
@@ -54,19 +57,21 @@ export async function exec(config: Config, options: ExecOptions): Promise<number
   } finally {
     identities.close();
     child.close();
+    await tracer?.close();
   }
 }
 
 interface Context {
   readonly child: Child;
   readonly identities: Identities;
+  readonly tracer: OtlpTracer | undefined;
   readonly log: Logger;
 }
 
 async function serveCommand(
   { settings, servers }: Config,
   { tcp, command, urlName, env }: ExecOptions,
-  { child, identities, log }: Context,
+  { child, identities, tracer, log }: Context,
 ): Promise<number> {
   const [server] = servers as readonly [ServerConfig];
   const identity = identities.get(server.settings, server.cloud);
@@ -84,6 +89,7 @@ async function serveCommand(
       nextSessionId: () => (sessions += 1),
       secret,
       observer: cuts.observer(),
+      tracer,
       log,
       localAuth: password === undefined ? undefined : await oneTimeAuth(user, password, server, secret),
     });

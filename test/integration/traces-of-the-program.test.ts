@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { missing } from '../support/clients.ts';
 import { createTestFiles } from '../support/files.ts';
 import { startTestServer } from '../support/postgres.ts';
+import { runProgram } from '../support/program.ts';
 import { connectPg } from '../support/proxy.ts';
 import { argumentsFor, startListening } from '../support/running-program.ts';
 import { startTraceReceiver } from '../support/trace-receiver.ts';
@@ -55,4 +57,14 @@ test('the program sends the traces of its logins to a collector, the last ones b
     'tls',
     'token',
   ]);
+});
+
+test('exec sends the traces of what its command does, too', { skip: missing('psql') }, async () => {
+  await using receiver = await startTraceReceiver();
+  const [, ...args] = await argumentsFor(server, files);
+  const command = ['--', 'psql', '-XAtc', 'select 1'];
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_BSP_SCHEDULE_DELAY: '600000' };
+  const { code, stdout } = await runProgram(['exec', ...args, ...command], env);
+  assert.deepEqual([code, stdout], [0, '1\n']);
+  assert.ok(receiver.spans.some(({ name }) => name === 'login'));
 });
