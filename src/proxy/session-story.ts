@@ -172,7 +172,10 @@ export class SessionStory {
       log.debug(fields, `${this.#name} left ${when}`);
     } else if (error !== undefined) {
       const level = error instanceof ProxyError || isAnswer(error) ? 'warn' : 'error';
-      log[level]({ ...fields, ...describe(error) }, `${this.#name} refused: ${refusal(error)}`);
+      log[level](
+        { ...fields, ...describe(error) },
+        `${this.#name}${this.#origin} refused: ${refusal(error)}`,
+      );
     } else if (this.#end === undefined) {
       log.debug(fields, `${this.#name} cancelled a query`);
     } else {
@@ -189,6 +192,12 @@ export class SessionStory {
     const { applicationName, clientUser, database } = this.#login;
     const who = applicationName || clientUser || this.#client;
     return `#${this.#sessionId} ${who}${database === undefined ? '' : ` on ${database}`}`;
+  }
+
+  /** For who must know where a stranger came from; whoever has no name goes by that anyway. */
+  get #origin(): string {
+    const { applicationName, clientUser } = this.#login;
+    return applicationName || clientUser ? ` from ${this.#client}` : '';
   }
 
   #summary(end: RelayEnd, durationMs: number): string {
