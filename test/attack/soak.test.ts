@@ -16,11 +16,12 @@ import { until } from '../support/wait.ts';
 import { message, WireClient } from '../support/wire.ts';
 
 const SEED = 20_261_122;
-const VISITS = 480;
+/** SOAK_VISITS=12000 makes many thousand logins of it, and twenty disturbances of the server all the same. */
+const VISITS = Number(process.env['SOAK_VISITS'] ?? 480);
 const VISITORS = 12;
 
 /** So many visits have ended before the next thing happens to the server or the way to it. */
-const VISITS_PER_FAULT = 24;
+const VISITS_PER_FAULT = VISITS / 20;
 
 /** The most turns of the event loop that a client lets pass before it does its worst. */
 const MAX_TURNS = 60;
@@ -131,6 +132,7 @@ interface Soak {
   connections: number;
   /** Visits that have ended. */
   visits: number;
+  readonly residentMb: number[];
 }
 
 type Visit = (soak: Soak) => Promise<void>;
@@ -289,6 +291,7 @@ async function visit(soak: Soak): Promise<void> {
   while (soak.visits < VISITS) {
     await VISIT_KINDS[soak.random(VISIT_KINDS.length)]?.(soak);
     soak.visits += 1;
+    if (soak.visits % (VISITS / 4) === 0) soak.residentMb.push(Math.round(process.memoryUsage.rss() / 1e6));
   }
 }
 
@@ -324,7 +327,7 @@ test('hundreds of sessions with faults from both sides leave nothing behind', as
   const source = new ChangingToken(server.token);
   const upstream = { port: hop.port, caPem: server.authority.certPem };
   await using proxy = await proxyTo(server, { upstream, tokens: source });
-  const soak: Soak = { server, hop, proxy, source, random, connections: 0, visits: 0 };
+  const soak: Soak = { server, hop, proxy, source, random, connections: 0, visits: 0, residentMb: [] };
   // What is opened once and kept.
   await wellBehaved(soak, {});
   await assertUnharmed(proxy, countSockets());
@@ -335,6 +338,7 @@ test('hundreds of sessions with faults from both sides leave nothing behind', as
   await Promise.all([disturb(soak), ...Array.from({ length: VISITORS }, () => visit(soak))]);
 
   hop.faulty = false;
+  t.diagnostic(`${soak.visits} visits, RSS after each quarter: ${soak.residentMb.join(', ')} MB`);
 
   const endings = (): LogLine[] => proxy.log.lines.filter((line) => 'durationMs' in line);
   await until('an end of every session', () => endings().length >= soak.connections);

@@ -214,3 +214,50 @@ test('--address takes another loopback address', {
   await using program = await startListening([...args, '--address', '127.0.0.3']);
   assert.equal(program.listening['address'], '127.0.0.3');
 });
+
+test('--max-logins lets so many logins through to the server; who waits too long for one gets 53300', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const port = String((silent.address() as AddressInfo).port);
+  const towards = args.map((arg, index) => (args[index - 1] === '--upstream-port' ? port : arg));
+  await using program = await startListening([...towards, '--max-logins', '1', '--login-timeout', '500ms']);
+  const clients = [new WireClient(dial(program.port)), new WireClient(dial(program.port))];
+  for (const client of clients) client.startUp();
+  const states = await Promise.all(clients.map(async (client) => (await client.waitError()).sqlState));
+  assert.equal(states.filter((state) => state === '53300').length, 1, states.join());
+  silent.close();
+});
+
+for (const [flag, sqlState] of [
+  ['--idle-session-timeout', '57P05'],
+  ['--max-session-age', '57P01'],
+] as const) {
+  test(`${flag} ends a session between transactions with ${sqlState}`, async () => {
+    await using program = await startListening([...args, flag, '100ms']);
+    const client = new WireClient(dial(program.port));
+    client.startUp();
+    await client.wait('Z');
+    assert.equal((await client.waitError()).sqlState, sqlState);
+  });
+}
+
+test('--local-tls-cert and --local-tls-key give clients TLS that ask for it', async () => {
+  const authority = await createCertificateAuthority('local clients');
+  const { certPem, keyPem } = await authority.issue({ dnsNames: ['localhost'] });
+  const cert = await files.write('local.crt', certPem);
+  const key = await files.write('local.key', keyPem);
+  await using program = await startListening([...args, '--local-tls-cert', cert, '--local-tls-key', key]);
+  const ssl = { ca: authority.certPem, servername: 'localhost' };
+  await using connection = await connectPg(program.port, { ssl });
+  await connection.client.query('select 1');
+  await connection.client.end();
+  assert.equal((await program.find('session'))['clientTls'], 'TLSv1.3');
+});
+
+test('--admin-address is where the admin listener is', { skip: process.platform !== 'linux' }, async () => {
+  const admin = ['--admin-address', '127.0.0.2', '--admin-port', '0'];
+  await using program = await startListening([...args, ...admin]);
+  const { address, port } = await program.find('admin-listening');
+  assert.equal(address, '127.0.0.2');
+  assert.equal((await fetch(`http://127.0.0.2:${String(port)}/liveness`)).status, 200);
+});

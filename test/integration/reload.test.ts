@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
 import { escapeIdentifier, escapeLiteral } from 'pg';
+import { createCertificateAuthority } from '../../src/demo/certificates.ts';
 import { type CredentialProxy, startCredentialBench } from '../support/credentials.ts';
 import { SERVER_NAME } from '../support/postgres.ts';
 import { MAIN, type Program, portsIn, startProgram } from '../support/program.ts';
@@ -81,6 +82,20 @@ test('SIGHUP: a file with problems changes nothing, and they are told', async ()
   await using only = await connectPg(proxy.port);
   await assert.rejects(whoIs(proxy.port), { code: '53300' });
   assert.equal((await only.client.query('select 1')).rowCount, 1);
+});
+
+test('SIGHUP reads the CA again', async () => {
+  const one = await createRole('one');
+  const stranger = await createCertificateAuthority('a stranger');
+  const ca = await bench.files.write('changing-ca.pem', stranger.certPem);
+  const flags = ['--upstream-address', '127.0.0.1', '--upstream-port', String(bench.server.postgres.port)];
+  const token = ['--credential', 'token-file', '--token-file', one, '--port', '0'];
+  await using program = startProgram([SERVER_NAME, '--ca', ca, ...flags, ...token]);
+  await program.find('ready');
+  const [port = 0] = portsIn(program.stderr);
+  await assert.rejects(whoIs(port), { code: '08001' });
+  await reload(program, ca, await readFile(bench.serverCa, 'utf8'));
+  assert.equal(await whoIs(port), 'one');
 });
 
 test('SIGHUP: servers come and go; the sessions of one that goes end between transactions', async () => {

@@ -69,3 +69,12 @@ test('an endpoint that refuses without a word is told with its status', () => {
     'no token from the credential "managed-identity": its endpoint answers with HTTP status 403',
   );
 });
+
+test('an expired secret is told in those words, with where to make another', () => {
+  const text =
+    "AADSTS7000222: The provided client secret keys for app '66666666-7777-4888-9999-aaaaaaaaaaaa' are expired. Trace ID: 1";
+  const error = credentialFailure('client-secret', new Error(text), { status: 401 });
+  assert.equal(error.sqlState, '28000');
+  assert.match(error.message, /AADSTS7000222: The provided client secret keys for app '.*' are expired\.$/);
+  assert.match(error.hint ?? '', /it may have expired \(App registrations/);
+});
