@@ -20,6 +20,8 @@ const GAP_MS = { least: 500, most: 12_000 };
 /** The cache does not hand out a token in its last second, and a login takes a moment. */
 const SLACK_MS = 1_000;
 
+const INVALID_PASSWORD = '28P01';
+
 export interface SoakOptions {
   readonly durationMs: number;
   /** Scales how long faults and the gaps between them are. */
@@ -32,6 +34,8 @@ export interface SoakReport {
   logins: number;
   /** Failed while there was no valid token. */
   excusedFailures: number;
+  /** Failed because the server knew only a token that was lost on its way: in Entra, the one before still holds. */
+  failuresOfLostTokens: number;
   /** Failed while there was one: what they were told. */
   readonly failures: string[];
   readonly faults: Record<string, number>;
@@ -114,6 +118,8 @@ async function keepLoggingIn(stand: TokenStand, report: SoakReport, signal: Abor
     const took = Date.now() - start;
     const hadToken = before.at > 0 && Date.now() < before.expiresAt - SLACK_MS;
     if (error === undefined) report.logins += 1;
+    else if (hadToken && isRefusal(error) && !(await stand.holdsLastToken()))
+      report.failuresOfLostTokens += 1;
     else if (hadToken) report.failures.push(error instanceof Error ? error.message : 'no error');
     else report.excusedFailures += 1;
     if (error !== undefined) report.longestRefusalMs = Math.max(report.longestRefusalMs, took);
@@ -122,11 +128,16 @@ async function keepLoggingIn(stand: TokenStand, report: SoakReport, signal: Abor
   }
 }
 
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === INVALID_PASSWORD;
+}
+
 export async function soak({ durationMs, scale = 1, ...tokens }: SoakOptions): Promise<SoakReport> {
   await using stand = await startTokenStand({ lifetimeSeconds: LIFETIME_S, ...tokens });
   const report: SoakReport = {
     logins: 0,
     excusedFailures: 0,
+    failuresOfLostTokens: 0,
     failures: [],
     faults: {},
     tokens: 0,

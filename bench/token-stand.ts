@@ -15,6 +15,11 @@ const ROLE = 'bench_role';
 /** More than PostgreSQL's own default: 200 sessions come at once. */
 const MAX_CONNECTIONS = 300;
 
+/** What `/status` says of tokens. */
+interface ProgramStatus {
+  readonly identities: readonly { readonly tokenExpiresAt: string }[];
+}
+
 export interface TokenStandOptions {
   readonly lifetimeSeconds: number;
   readonly refreshInSeconds?: number;
@@ -30,6 +35,8 @@ export interface TokenStand extends AsyncDisposable {
   readonly issued: { readonly at: number; readonly expiresAt: number };
   /** How many were made. */
   readonly minted: number;
+  /** Whether the program has the last token: the answer that brought it may have been lost on the way. */
+  holdsLastToken(): Promise<boolean>;
   /** Logs in, asks who that is, and leaves. */
   logIn(options?: ClientConfig): Promise<void>;
 }
@@ -69,15 +76,29 @@ export async function startTokenStand(options: TokenStandOptions): Promise<Token
   const upstream = [SERVER_NAME, '--upstream-address', '127.0.0.1', '--upstream-port', String(postgres.port)];
   const identity = ['--credential', 'environment', '--authority-host', entra.authorityHost, '--user', ROLE];
   const program = stack.use(
-    startProgram([...upstream, '--ca', ca, '--port', '0', ...identity, '--disable-instance-discovery'], {
-      ...dns.env,
-      NODE_EXTRA_CA_CERTS: ca,
-      AZURE_TENANT_ID: application.tenantId,
-      AZURE_CLIENT_ID: application.clientId,
-      AZURE_CLIENT_SECRET: application.clientSecret,
-    }),
+    startProgram(
+      [
+        ...upstream,
+        '--ca',
+        ca,
+        '--port',
+        '0',
+        '--admin-port',
+        '0',
+        ...identity,
+        '--disable-instance-discovery',
+      ],
+      {
+        ...dns.env,
+        NODE_EXTRA_CA_CERTS: ca,
+        AZURE_TENANT_ID: application.tenantId,
+        AZURE_CLIENT_ID: application.clientId,
+        AZURE_CLIENT_SECRET: application.clientSecret,
+      },
+    ),
   );
   const port = Number((await program.find('listening'))['port']);
+  const admin = `http://127.0.0.1:${String((await program.find('admin-listening'))['port'])}`;
   const owned = stack.move();
   return {
     entra,
@@ -89,6 +110,12 @@ export async function startTokenStand(options: TokenStandOptions): Promise<Token
     },
     get minted() {
       return minted;
+    },
+    async holdsLastToken() {
+      const { identities } = (await (await fetch(`${admin}/status`)).json()) as ProgramStatus;
+      return identities.some(
+        ({ tokenExpiresAt }) => Math.abs(Date.parse(tokenExpiresAt) - issued.expiresAt) < 1_000,
+      );
     },
     async logIn(client) {
       await using connection = await connectPg(port, client);
