@@ -28,6 +28,11 @@ export function createInstruments(registry: Registry) {
     connections: gauge('connections_open', 'Client connections now, sessions or not.', 'server'),
     underWay: gauge('logins_in_progress', 'Logins towards the server now.', 'server'),
     waiting: gauge('logins_waiting', 'Logins that wait for others to finish (--max-logins).', 'server'),
+    warm: gauge(
+      'warm_connections',
+      'Connections to the server kept ready for the next logins (--warm).',
+      'server',
+    ),
     sessions: counter(
       'sessions_total',
       'Sessions that are over, by what became of them and the SQLSTATE, or its class, that the client was told.',

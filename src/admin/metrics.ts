@@ -125,8 +125,8 @@ export class Metrics {
 
   /** Several listeners of one server, and those it is about to lose, count together. */
   #lookAtServers(servers: ReadonlyMap<string, readonly ServerView[]>): void {
-    const { active, limit, connections, underWay, waiting } = this.#instruments;
-    for (const gauge of [active, limit, connections, underWay, waiting]) gauge.reset();
+    const { active, limit, connections, underWay, waiting, warm } = this.#instruments;
+    for (const gauge of [active, limit, connections, underWay, waiting, warm]) gauge.reset();
     for (const [server, views] of servers) {
       const labels = { server };
       for (const view of views) {
@@ -134,6 +134,7 @@ export class Metrics {
         connections.inc(labels, view.connectionCount);
         underWay.inc(labels, view.loginsUnderWay);
         waiting.inc(labels, view.loginsWaiting);
+        warm.inc(labels, view.warmConnections);
         if (!view.isRemoved) limit.inc(labels, view.maxSessions);
       }
     }

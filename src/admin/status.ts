@@ -34,6 +34,7 @@ function describeServer(server: ServerView, lastErrors: LastErrors): object {
     connections: connectionCount,
     loginsUnderWay: server.loginsUnderWay,
     loginsWaiting: server.loginsWaiting,
+    warmConnections: server.warmConnections,
     sessions: { active: server.sessionCount, max: server.maxSessions, list: listSessions(server) },
     lastErrors: lastErrors.of(host).map((error) => ({ ...error, at: iso(error.at) })),
   };

@@ -32,6 +32,8 @@ export interface ServerView {
   readonly maxSessions: number;
   readonly loginsUnderWay: number;
   readonly loginsWaiting: number;
+  /** Connections to the server that no login has taken yet. */
+  readonly warmConnections: number;
   /** Of this moment; to be gone through at once. */
   sessions(): Iterable<SessionView>;
 }

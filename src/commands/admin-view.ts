@@ -35,7 +35,7 @@ export function createAdminView(fleet: Fleet, identities: Identities, actions: A
 
 function describeInstance(instance: Instance, identities: Identities, isRemoved: boolean): ServerView {
   const { config, deps, members, listeners } = instance.inside;
-  const { registry, loginGate, upstream } = deps;
+  const { registry, loginGate, upstream, warm } = deps;
   return {
     host: config.server.host,
     upstream: `${upstream.address}:${upstream.port}`,
@@ -51,6 +51,7 @@ function describeInstance(instance: Instance, identities: Identities, isRemoved:
     maxSessions: registry.maxSessions,
     loginsUnderWay: loginGate.underWayCount,
     loginsWaiting: loginGate.waitingCount,
+    warmConnections: warm?.count ?? 0,
     sessions: () => registry.views(),
   };
 }

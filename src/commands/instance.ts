@@ -86,7 +86,9 @@ export class Instance {
     const sameUser = settings['same-user'] ? await SameUser.create() : undefined;
     for (const listener of this.#server?.listeners ?? []) permit(listener, settings, sameUser);
     this.#sameUser = sameUser;
-    const { registry, cancelKeys, upstream: known } = this.#state.deps;
+    const { registry, cancelKeys, warm, upstream: known } = this.#state.deps;
+    // Opened as it is no longer wanted.
+    warm?.close();
     registry.maxSessions = settings['max-sessions'];
     const { upstream: wanted } = other.#state.deps;
     // What is known of the server's being there is worth keeping, as long as it is the same server.
@@ -156,11 +158,13 @@ export class Instance {
 
   /** Stops accepting and ends each session between transactions; what is left after the timeout, at once. */
   async drain(timeoutMs: number): Promise<void> {
+    this.#state.deps.warm?.close();
     await this.#server?.drain(timeoutMs);
   }
 
   /** Ends everything at once. */
   stop(): void {
+    this.#state.deps.warm?.close();
     this.#server?.stop();
   }
 
@@ -207,7 +211,7 @@ async function createState(config: ServerConfig, context: InstanceContext): Prom
     config,
     members: [main, ...mapped],
     deps: {
-      ...createDeps(config, main, mapped, context.onSessions),
+      ...createDeps(config, main, mapped, context),
       localTls,
       localAuth: context.localAuth ?? localAuth,
       nextSessionId,

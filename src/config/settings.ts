@@ -238,6 +238,12 @@ export const SETTINGS = {
     parse: parseTimeout,
     default: '30s',
   },
+  warm: {
+    group: 'Upstream',
+    help: 'most connections to keep ready for the next logins, while logins come; 0 for none',
+    parse: parseInteger(0, 100),
+    default: '4',
+  },
   'drain-timeout': {
     group: 'Life',
     help: 'how long sessions may go on after SIGTERM or Ctrl-C',

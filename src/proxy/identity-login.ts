@@ -3,14 +3,14 @@ import type { TLSSocket } from 'node:tls';
 import type { Identity } from '../identity/identity.ts';
 import type { AccessToken } from '../identity/token-source.ts';
 import type { SocketReader } from '../socket-reader.ts';
-import { dialUpstream } from '../upstream/dial.ts';
 import type { Place } from './login-gate.ts';
 import { queueForLogin } from './login-queue.ts';
 import { type LoginTrace, traceLogin } from './login-trace.ts';
 import { type Attempt, logInWithPatience } from './patience.ts';
 import { encodePlan, type LoginPlan } from './policy.ts';
+import { openAndLogIn } from './server-connection.ts';
 import { explainRefusal } from './server-hints.ts';
-import { logInToServer, ServerRejection } from './server-login.ts';
+import { ServerRejection } from './server-login.ts';
 import type { SessionDeps } from './session.ts';
 import type { SessionStory } from './session-story.ts';
 
@@ -60,7 +60,7 @@ async function logInTraced(identity: Identity, login: Login, trace: LoginTrace):
 }
 
 /** What one attempt is part of. */
-interface Surroundings {
+export interface Surroundings {
   readonly place: Place;
   readonly attempt: Attempt;
   readonly trace: LoginTrace;
@@ -69,21 +69,19 @@ interface Surroundings {
 async function logInWith(
   token: AccessToken,
   identity: Identity,
-  { client, plan, deps, story, signal }: Login,
-  { place, attempt, trace }: Surroundings,
+  login: Login,
+  surroundings: Surroundings,
 ): Promise<TLSSocket> {
+  const { client, plan, deps, story, signal } = login;
   const role = await untilAborted(identity.roleFor(token), signal);
-  const startup = encodePlan(plan, role);
+  const serverLogin = { startup: encodePlan(plan, role), role, token: token.value };
   story.actsAs(role);
-  const { socket, times } = await trace.dial(dialUpstream(deps.upstream, signal, attempt.limits));
-  story.dialled(socket, times);
   try {
-    const login = logInToServer(socket, { startup, role, token: token.value }, signal);
-    const said = await story.timed('authentication', trace.phase('authentication', login));
-    client.write(Buffer.concat([said, place.notice]));
+    const { socket, said } = await openAndLogIn(serverLogin, login, surroundings);
+    client.write(Buffer.concat([said, surroundings.place.notice]));
+    deps.warm?.refill();
     return socket;
   } catch (error) {
-    socket.destroy();
     throw explainRefusal(error, role, token.claims);
   }
 }

@@ -28,10 +28,16 @@ export class LoginMessages {
   readonly #reader: SocketReader;
   readonly #signal: AbortSignal;
   #total = 0;
+  #isUnderWay = false;
 
   constructor(server: Socket, signal: AbortSignal) {
     this.#reader = new SocketReader(server, 'server');
     this.#signal = signal;
+  }
+
+  /** Whether the server has said anything, and be it half a message. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay || this.#reader.buffered > 0;
   }
 
   /**
@@ -43,6 +49,7 @@ export class LoginMessages {
   async next(): Promise<LoginMessage> {
     try {
       const head = await this.#reader.read(5, this.#signal);
+      this.#isUnderWay = true;
       const type = String.fromCharCode(head[0] as number);
       const body = await this.#reader.read(this.#bodyLength(type, head.readUInt32BE(1)), this.#signal);
       return decode(type, body, Buffer.concat([head, body]));

@@ -29,6 +29,8 @@ interface LoginFacts {
   role?: string;
   upstream?: string;
   tls?: string | null;
+  /** The connection to the server was there before the client. */
+  warm?: true;
   retriedWithFreshToken?: true;
   /** How often the server was dialled, if more than once. */
   dials?: number;
@@ -101,6 +103,20 @@ export class SessionStory {
     this.#took('tls', times.tlsMs);
     this.#isReached = true;
     this.#observer?.dialled('ok');
+  }
+
+  /** A connection that had been opened ahead. */
+  tookWarm(server: TLSSocket): void {
+    this.#login.upstream = `${server.remoteAddress}:${server.remotePort}`;
+    this.#login.tls = server.getProtocol();
+    this.#login.warm = true;
+    this.#isReached = true;
+  }
+
+  /** The quick way did not lead to the end; now comes the plain one. */
+  startedOver(): void {
+    delete this.#login.warm;
+    this.#isReached = false;
   }
 
   /** Notes how long a phase of the login took. */

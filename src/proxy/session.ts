@@ -6,10 +6,12 @@ import type { Logger } from '../log.ts';
 import { encodeFatal } from '../protocol/error-response.ts';
 import type { CancelRequest } from '../protocol/startup.ts';
 import type { Upstream } from '../upstream/dial.ts';
+import type { WarmConnections } from '../upstream/warm.ts';
 import { type CancelKeys, forwardCancel } from './cancel.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ForeignProtocolError, readRequest } from './client-login.ts';
 import { logInAs } from './identity-login.ts';
+import type { KnownMethods } from './known-methods.ts';
 import { closeGently } from './linger.ts';
 import { authenticateClient, type LocalAuth } from './local-auth.ts';
 import type { LocalTls } from './local-tls.ts';
@@ -27,6 +29,9 @@ import { SessionStory } from './session-story.ts';
 /** What every session of a proxy shares. */
 export interface SessionDeps {
   readonly upstream: Upstream;
+  /** Connections to it that are there before they are needed; undefined: none. */
+  readonly warm?: WarmConnections | undefined;
+  readonly knownMethods: KnownMethods;
   readonly policy: Policy;
   readonly registry: SessionRegistry;
   /** A number that names one connection in the log. */

@@ -54,7 +54,7 @@ function startUp({ port }: TestFleet, parameters: Record<string, string> = {}): 
 }
 
 test('logins, refusals and bytes are counted exactly', async () => {
-  await using fleet = await startFleet(server);
+  await using fleet = await startFleet(server, { warm: '0' });
   await ready(fleet);
   for (let count = 0; count < 3; count += 1) {
     await using connection = await connectPg(fleet.port);
@@ -88,6 +88,22 @@ test('logins, refusals and bytes are counted exactly', async () => {
   assert.equal(await fleet.metric(`${relayed}"client_to_server"}`), sum('bytesFromClient'));
   assert.equal(await fleet.metric(`${relayed}"server_to_client"}`), sum('bytesFromServer'));
   assert.ok(sum('bytesFromServer') > 1_000);
+});
+
+test('a login over a warm connection has no dial of its own; what is kept warm is counted', async () => {
+  await using fleet = await startFleet(server);
+  await ready(fleet);
+  const warm = (): Promise<number | undefined> => fleet.metric(`warm_connections{${labels}}`);
+  assert.equal(await warm(), 0);
+  for (let count = 0; count < 2; count += 1) {
+    await using connection = await connectPg(fleet.port);
+    await connection.client.query('select 1');
+    await until('a warm connection', async () => (await warm()) === 1);
+  }
+  assert.equal(await fleet.metric(`login_duration_seconds_count{${labels}}`), 2);
+  assert.equal(await fleet.metric(`login_phase_duration_seconds_count{${labels},phase="dial"}`), 1);
+  assert.equal(await fleet.metric(`login_phase_duration_seconds_count{${labels},phase="tls"}`), 1);
+  assert.equal(await fleet.metric(`upstream_dials_total{${labels},result="ok"}`), 3);
 });
 
 test('what the server rejects and what the proxy refuses is told with its SQLSTATE, in metrics and status', async () => {

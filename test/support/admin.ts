@@ -49,6 +49,7 @@ export function serverView(view: Partial<ServerView> = {}): ServerView {
     maxSessions: 10,
     loginsUnderWay: 0,
     loginsWaiting: 0,
+    warmConnections: 0,
     sessions: () => [],
     ...view,
   };

@@ -5,6 +5,7 @@ import { Identity } from '../../src/identity/identity.ts';
 import { TokenCache } from '../../src/identity/token-cache.ts';
 import type { TokenSource } from '../../src/identity/token-source.ts';
 import { CancelKeys } from '../../src/proxy/cancel.ts';
+import { KnownMethods } from '../../src/proxy/known-methods.ts';
 import type { LocalAuthentication } from '../../src/proxy/local-auth.ts';
 import type { LocalTls } from '../../src/proxy/local-tls.ts';
 import { LoginGate } from '../../src/proxy/login-gate.ts';
@@ -20,6 +21,7 @@ import {
 import type { SessionDeps } from '../../src/proxy/session.ts';
 import { type SessionLimitOptions, SessionLimits } from '../../src/proxy/session-limits.ts';
 import type { Availability } from '../../src/upstream/availability.ts';
+import type { WarmConnections } from '../../src/upstream/warm.ts';
 import { createMemoryLog, type MemoryLog } from './log.ts';
 import { SERVER_NAME, type TestServer } from './postgres.ts';
 import { TestTokenSource } from './tokens.ts';
@@ -36,6 +38,8 @@ export interface TestProxyOptions {
   readonly maxSessions?: number;
   readonly loginTimeoutMs?: number;
   readonly loginGate?: LoginGate;
+  /** Default: each login dials. */
+  readonly warm?: WarmConnections;
   readonly limits?: SessionLimitOptions;
   readonly connectTimeoutMs?: number;
   /** What the proxy knows of its server's being there; without it, each login is tried once. */
@@ -88,6 +92,8 @@ export async function startProxy(options: TestProxyOptions): Promise<TestProxy> 
     cancelKeys: new CancelKeys(),
     loginTimeoutMs: options.loginTimeoutMs ?? 20_000,
     tracer: options.tracer,
+    knownMethods: new KnownMethods(),
+    warm: options.warm,
     loginGate: options.loginGate ?? new LoginGate(Number.POSITIVE_INFINITY),
     sessionLimits: new SessionLimits(options.limits ?? {}),
     localTls: options.localTls,

@@ -44,7 +44,7 @@ test('what is, is looked at when it is asked for; several listeners of one serve
   const metrics = new Metrics();
   const view = new TestView();
   view.serverViews = [
-    serverView({ sessionCount: 3, connectionCount: 5, loginsUnderWay: 2, loginsWaiting: 1 }),
+    serverView({ sessionCount: 3, connectionCount: 5, loginsUnderWay: 2, loginsWaiting: 1, warmConnections: 3 }),
     serverView({ sessionCount: 1, connectionCount: 1 }),
     serverView({ sessionCount: 4, connectionCount: 4, isRemoved: true }),
     serverView({ host: 'other', maxSessions: 7 }),
@@ -55,6 +55,7 @@ test('what is, is looked at when it is asked for; several listeners of one serve
   assert.equal(of(`sessions_limit{server="${HOST}"}`), 20);
   assert.equal(of(`logins_in_progress{server="${HOST}"}`), 2);
   assert.equal(of(`logins_waiting{server="${HOST}"}`), 1);
+  assert.equal(of(`warm_connections{server="${HOST}"}`), 3);
   assert.equal(of('sessions_limit{server="other"}'), 7);
   assert.equal(of('draining'), 0);
   assert.equal(of(`build_info{version="1.2.3",node_version="${process.version}"}`), 1);
