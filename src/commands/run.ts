@@ -1,5 +1,5 @@
-import { type AdminListener, startAdmin } from '../admin/http.ts';
-import { Observations } from '../admin/observations.ts';
+import type { AdminListener } from '../admin/http.ts';
+import type { Observations } from '../admin/observations.ts';
 import type { Config } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
@@ -31,7 +31,8 @@ export async function run(readConfig: () => Config, version: string): Promise<nu
   const log = await createLogger(settings['log-level'], format);
   for (const warning of config.warnings) log.warn({ event: 'config' }, warning);
   const tracer = await createOtlpTracer(version, log);
-  const program = new Program(readConfig, config, log, tracer);
+  const observations = await createObservations(settings);
+  const program = new Program(readConfig, config, log, tracer, observations);
   try {
     return await program.run(version);
   } catch (error) {
@@ -56,11 +57,18 @@ export async function checkConfig(config: Config): Promise<void> {
   await new Fleet(new Identities(log), log).prepare(config);
 }
 
+/** What is only for the admin listener is not even loaded without one: metrics are a library of their own. */
+async function createObservations(settings: Settings): Promise<Observations | undefined> {
+  if (settings['admin-port'] === undefined) return undefined;
+  const { Observations } = await import('../admin/observations.ts');
+  return new Observations();
+}
+
 /** All parts of the running program, and who tells whom. */
 class Program {
   readonly #log: Logger;
   readonly #requests = new StopRequests();
-  readonly #observations = new Observations();
+  readonly #observations: Observations | undefined;
   readonly #cuts = new CutCount();
   readonly #identities: Identities;
   readonly #fleet: Fleet;
@@ -72,15 +80,22 @@ class Program {
   #isListening = false;
   #admin: AdminListener | undefined;
 
-  constructor(readConfig: () => Config, config: Config, log: Logger, tracer?: LoginTracer) {
+  constructor(
+    readConfig: () => Config,
+    config: Config,
+    log: Logger,
+    tracer: LoginTracer | undefined,
+    observations: Observations | undefined,
+  ) {
     this.#log = log;
+    this.#observations = observations;
     const settings = (): Settings => this.#reloading.config.settings;
     this.#idleExit = new IdleExit(
       () => settings()['exit-when-idle'],
       () => this.#requests.ask(),
     );
-    this.#identities = new Identities(log, (name) => this.#observations.tokenListener(name));
-    const observe = (host: string) => this.#cuts.observer(this.#observations.observerOf(host));
+    this.#identities = new Identities(log, observations && ((name) => observations.tokenListener(name)));
+    const observe = (host: string) => this.#cuts.observer(observations?.observerOf(host));
     this.#fleet = new Fleet(this.#identities, log, observe, this.#idleExit.change, tracer);
     this.#reloading = new Reloading(readConfig, config, this.#fleet, log);
     this.#ending = new Ending(this.#fleet, this.#cuts, settings, log);
@@ -118,7 +133,7 @@ class Program {
 
   async #startAdmin(settings: Settings, version: string): Promise<void> {
     const { 'admin-address': address, 'admin-port': port, 'admin-quit': allowQuit } = settings;
-    if (port === undefined) return;
+    if (port === undefined || this.#observations === undefined) return;
     const actions: AdminActions = {
       version,
       isListening: () => this.#isListening,
@@ -127,6 +142,7 @@ class Program {
       quit: () => this.#requests.ask(),
     };
     const view = createAdminView(this.#fleet, this.#identities, actions);
+    const { startAdmin } = await import('../admin/http.ts');
     const log = this.#log;
     this.#admin = await startAdmin({ address, port, allowQuit, log }, view, this.#observations);
     const { address: host, port: actual } = this.#admin;
