@@ -13,6 +13,9 @@ const IGNORED = -1;
 const NOTHING = Buffer.alloc(0);
 const HEADER_LENGTH = 5;
 
+/** The length counts itself. */
+const MIN_LENGTH = 4;
+
 /** A watch list from a map such as `{ Z: 1, K: 264 }`: message type to bytes of its body wanted. */
 export function watchList(wanted: Readonly<Record<string, number>>): WatchList {
   const list = new Int16Array(256).fill(IGNORED);
@@ -35,8 +38,9 @@ export class MessageFramer {
   readonly #onMessage: OnMessage;
   /** Bytes of the current message that are still to come, once its header is known. */
   #remaining = 0;
-  /** The start of a header that was cut by the end of a chunk. */
-  #header: Buffer = NOTHING;
+  /** How much of a header has come that was cut by the end of a chunk, and what its length field is so far. */
+  #headerLength = 0;
+  #length = 0;
   #type = 0;
   #kept: Buffer = NOTHING;
   #keepLength = IGNORED;
@@ -49,7 +53,7 @@ export class MessageFramer {
 
   /** Whether everything pushed so far ends exactly where a message ends. */
   get atBoundary(): boolean {
-    return this.#remaining === 0 && this.#header.length === 0 && !this.#lost;
+    return this.#remaining === 0 && this.#headerLength === 0 && !this.#lost;
   }
 
   /** Whether the stream stopped making sense as messages. */
@@ -59,45 +63,52 @@ export class MessageFramer {
 
   push(chunk: Buffer): void {
     if (this.#lost) return;
-    let offset = this.#remaining > 0 ? this.#passBody(chunk, 0) : 0;
-    if (this.#header.length > 0) offset = this.#completeHeader(chunk);
+    const watched = this.#watched;
     const end = chunk.length;
+    let offset = this.#remaining > 0 ? this.#passBody(chunk, 0) : 0;
+    if (this.#headerLength > 0) offset = this.#readHeader(chunk, offset);
+    // The way of nearly all messages, rows above all: a few nanoseconds each, and nothing allocated.
     while (end - offset >= HEADER_LENGTH) {
       const type = chunk[offset] as number;
       const length = lengthAt(chunk, offset + 1);
-      if (length < 4) return this.#lose();
+      if (length < MIN_LENGTH) return this.#lose();
       const next = offset + 1 + length;
-      if (next <= end && this.#watched[type] === IGNORED) {
+      if (next <= end && watched[type] === IGNORED) {
         offset = next;
         continue;
       }
-      this.#begin(type, length - 4);
+      this.#begin(type, length);
       offset = this.#passBody(chunk, offset + HEADER_LENGTH);
     }
-    if (offset < end) this.#header = Buffer.from(chunk.subarray(offset));
+    if (offset < end) this.#readHeader(chunk, offset);
   }
 
-  /** Completes a header cut by the end of the last chunk; returns where its body starts to be unread. */
-  #completeHeader(chunk: Buffer): number {
-    const cut = this.#header.length;
-    const header = Buffer.concat([this.#header, chunk.subarray(0, HEADER_LENGTH - cut)]);
-    if (header.length < HEADER_LENGTH) {
-      this.#header = header;
-      return chunk.length;
+  /** Reads what the chunk has of a header that is cut, and what it has of its body; returns the offset behind it. */
+  #readHeader(chunk: Buffer, start: number): number {
+    let offset = start;
+    while (offset < chunk.length) {
+      const byte = chunk[offset] as number;
+      offset += 1;
+      if (this.#headerLength === 0) this.#type = byte;
+      else this.#length = (this.#length << 8) | byte;
+      this.#headerLength += 1;
+      if (this.#headerLength < HEADER_LENGTH) continue;
+      const length = this.#length;
+      this.#headerLength = 0;
+      this.#length = 0;
+      if (length < MIN_LENGTH) {
+        this.#lose();
+        return chunk.length;
+      }
+      this.#begin(this.#type, length);
+      return this.#passBody(chunk, offset);
     }
-    this.#header = NOTHING;
-    const length = lengthAt(header, 1);
-    if (length < 4) {
-      this.#lose();
-      return chunk.length;
-    }
-    this.#begin(header[0] as number, length - 4);
-    return this.#passBody(chunk, HEADER_LENGTH - cut);
+    return offset;
   }
 
-  #begin(type: number, bodyLength: number): void {
+  #begin(type: number, length: number): void {
     this.#type = type;
-    this.#remaining = bodyLength;
+    this.#remaining = length - MIN_LENGTH;
     this.#kept = NOTHING;
     this.#keepLength = this.#watched[type] as number;
   }
@@ -106,19 +117,20 @@ export class MessageFramer {
   #passBody(chunk: Buffer, offset: number): number {
     const end = Math.min(chunk.length, offset + this.#remaining);
     this.#remaining -= end - offset;
+    if (this.#keepLength === IGNORED) return end;
     const missing = this.#keepLength - this.#kept.length;
     if (missing > 0) {
       const piece = chunk.subarray(offset, Math.min(end, offset + missing));
       this.#kept =
         this.#kept.length === 0 && this.#remaining === 0 ? piece : Buffer.concat([this.#kept, piece]);
     }
-    if (this.#remaining === 0 && this.#keepLength !== IGNORED) this.#onMessage(this.#type, this.#kept);
+    if (this.#remaining === 0) this.#onMessage(this.#type, this.#kept);
     return end;
   }
 
   #lose(): void {
     this.#lost = true;
-    this.#header = NOTHING;
+    this.#headerLength = 0;
   }
 }
 
