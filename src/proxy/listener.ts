@@ -8,6 +8,9 @@ import { listenOnUnixSocket, socketTarget } from './unix-socket.ts';
 /** Most connections that may wait in the kernel to be accepted; it has a limit of its own (somaxconn). */
 const BACKLOG = 4_096;
 
+/** Bytes held for a client that reads slowly; with fewer, the server would be paused in the middle of what came together. */
+const HIGH_WATER_MARK = 262_144;
+
 /** Who can connect: this user, everybody on this machine, or other machines too. */
 type Reach = 'user' | 'machine' | 'network';
 
@@ -93,7 +96,13 @@ export async function openUnixListener(path: string, events: ListenerEvents): Pr
 
 function createServerFor({ accept }: ListenerEvents, listener: () => Listener): Server {
   return createServer(
-    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
+    {
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
+      highWaterMark: HIGH_WATER_MARK,
+    },
     (client) => accept(client, listener()),
   );
 }

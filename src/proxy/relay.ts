@@ -4,6 +4,7 @@ import { encodeFatal } from '../protocol/error-response.ts';
 import { closeGently, SHORT_LINGER_MS } from './linger.ts';
 import type { SessionActivity } from './observer.ts';
 import { TransactionState } from './transaction-state.ts';
+import { Turns } from './turns.ts';
 
 /** How a relay came to its end: who closed, and why. */
 export interface RelayEnd {
@@ -98,15 +99,15 @@ export class Relay {
   #relayFromServer(): void {
     const client = this.#client;
     const server = this.#server;
+    const turns = new Turns(server, client);
     server.on('data', (chunk: Buffer) => {
       this.#bytesFromServer += chunk.length;
       this.#state.pushFromServer(chunk);
-      if (!client.write(chunk)) server.pause();
+      turns.pass(chunk);
       if (this.#leave !== undefined) this.#closeIfIdle();
       // A client over TLS has what it was just sent, as far as can be told here, only at the end of this turn.
       if (this.#leave?.isPatient === true) setImmediate(() => this.#closeIfIdle());
     });
-    client.on('drain', () => server.resume());
     server.on('end', () => this.#lost('server', undefined));
     server.on('error', (error) => this.#lost('server', error));
     server.on('close', () => this.#lost('server', undefined));
