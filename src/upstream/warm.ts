@@ -89,7 +89,7 @@ export class WarmConnections {
 
   /** Drops all of them: one has turned out to lead nowhere. */
   clear(): void {
-    for (const warm of [...this.#warm]) this.#drop(warm);
+    for (let [warm] = this.#warm; warm !== undefined; [warm] = this.#warm) this.#drop(warm);
   }
 
   /** Drops all of them, and opens none any more. */
