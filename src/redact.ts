@@ -19,9 +19,12 @@ export function withoutTokens(text: string): string {
   });
 }
 
+/** The hash of a public key (`--pin`). */
+const PIN = /^sha256\/[A-Za-z0-9+/]{43}=$/;
+
 /** A long mixture of capitals, small letters and digits, that is no path. */
 function looksSecret(word: string): boolean {
-  if (word.length < MIN_SECRET_LENGTH) return false;
+  if (word.length < MIN_SECRET_LENGTH || PIN.test(word)) return false;
   if (!/[A-Z]/.test(word) || !/[a-z]/.test(word) || !/\d/.test(word)) return false;
   return !isPath(word);
 }

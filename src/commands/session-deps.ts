@@ -30,11 +30,12 @@ export interface DepsEvents {
 
 /** What a server's sessions share, as far as the configuration says it. */
 export function createDeps(
-  { server, settings, preset, clientUsers }: ServerConfig,
+  config: ServerConfig,
   main: Member,
   mapped: readonly Member[],
   { observer, onSessions = () => {} }: DepsEvents = {},
 ): Omit<SessionDeps, 'nextSessionId' | 'log'> {
+  const { settings, preset, clientUsers } = config;
   const passedThrough = [...clientUsers].filter(([, { kind }]) => kind === 'passThrough');
   const logins: [string, ClientLogin][] = [
     ...passedThrough.map(([name]): [string, ClientLogin] => [name, { kind: 'passThrough' }]),
@@ -44,18 +45,7 @@ export function createDeps(
     ]),
   ];
   const loginGate = new LoginGate(settings['max-logins']);
-  const upstream: Upstream = {
-    address: settings['upstream-address'] ?? server.host,
-    port: server.port ?? settings['upstream-port'] ?? preset.port,
-    trust: createTrust(
-      settings.ca,
-      settings['server-name'] ?? server.host,
-      settings['tls-min'],
-      settings.pin,
-    ),
-    connectTimeoutMs: settings['connect-timeout'],
-    availability: new Availability(),
-  };
+  const upstream = createUpstream(config);
   return {
     upstream,
     warm: createWarm(upstream, settings.warm, loginGate, observer),
@@ -77,6 +67,22 @@ export function createDeps(
       idleTimeoutMs: settings['idle-session-timeout'],
       maxAgeMs: settings['max-session-age'],
     }),
+  };
+}
+
+/** Where the server is, and what it must prove. */
+export function createUpstream({ server, settings, preset }: ServerConfig): Upstream {
+  return {
+    address: settings['upstream-address'] ?? server.host,
+    port: server.port ?? settings['upstream-port'] ?? preset.port,
+    trust: createTrust(
+      settings.ca,
+      settings['server-name'] ?? server.host,
+      settings['tls-min'],
+      settings.pin,
+    ),
+    connectTimeoutMs: settings['connect-timeout'],
+    availability: new Availability(),
   };
 }
 

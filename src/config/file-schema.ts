@@ -66,6 +66,12 @@ export const fileSchema = z.strictObject(
   'takes settings, such as server: NAME',
 );
 
+/** The keys that a part of a file may have: the top of it, an entry of `servers`, one of `client-users`. */
+export function namesAt(part: 'program' | 'server' | 'clientUser'): readonly string[] {
+  const { shape } = { program: fileSchema, server, clientUser }[part];
+  return Object.keys(shape);
+}
+
 /** The same for editors, as JSON Schema. */
 export function fileJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(fileSchema, {

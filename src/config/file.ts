@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { fileSchema, NOT_IN_FILES } from './file-schema.ts';
+import { fileSchema, NOT_IN_FILES, namesAt } from './file-schema.ts';
 import type { Given, Layer } from './layers.ts';
 import { SETTING_NAMES, SETTINGS, type SettingName } from './settings.ts';
+import { didYouMean } from './suggestion.ts';
 
 /** More than any estate needs; a file of this length is a mistake. */
 const MAX_FILE_LENGTH = 1_048_576;
@@ -223,7 +224,10 @@ function record(value: unknown): Raw {
 }
 
 function misplaced(key: string, path: Path): string {
-  if (!Object.hasOwn(SETTINGS, key)) return 'is not a setting of pg-entra-proxy';
+  if (!Object.hasOwn(SETTINGS, key)) {
+    const part = path.includes('client-users') ? 'clientUser' : path.length > 0 ? 'server' : 'program';
+    return `is not a setting of pg-entra-proxy${didYouMean(key, namesAt(part))}`;
+  }
   if (NOT_IN_FILES.has(key as SettingName)) return 'is for flags and the environment';
   return path.includes('client-users')
     ? 'is not a setting of a client user, but of a server'

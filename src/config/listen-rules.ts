@@ -20,6 +20,7 @@ export function listenProblems(settings: Settings, given: Layer): string[] {
     ...remoteProblems(settings, given, name),
     ...pairProblems(given, name),
     ...sameUserProblems(settings, given, name),
+    ...unixSocketProblems(settings, name),
   ];
 }
 
@@ -74,4 +75,9 @@ function sameUserProblems(settings: Settings, given: Layer, name: Name): string[
       `${name('same-user')} does not go with ${name('address')} ${settings.address}: users of other machines cannot be told`,
     ];
   return [];
+}
+
+function unixSocketProblems(settings: Settings, name: Name): string[] {
+  if (settings['unix-socket'] === undefined || process.platform !== 'win32') return [];
+  return [`${name('unix-socket')} does not work on Windows, where Node.js has no Unix sockets: use --port`];
 }

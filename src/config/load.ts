@@ -10,6 +10,7 @@ import { parseServer, type ServerArgument } from './parsers.ts';
 import { PRESETS, type Preset } from './presets.ts';
 import { readServerArgument } from './server-argument.ts';
 import { SETTING_NAMES, SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
+import { didYouMean } from './suggestion.ts';
 
 /** What a command line parser hands over: flag to text, without anything made of it yet. */
 export type RawFlags = Readonly<Record<string, unknown>>;
@@ -55,11 +56,17 @@ const MAX_PORT = 65_535;
  * file before default. A server's own query on the command line goes before flags, which are for all.
  *
  * @param servers - `name`, `name:port`, each with `?setting=value&...` or not.
+ * @param ownFlags - which flags the command has besides settings; they are not among the others any more.
  * @throws {@link UsageError} with every problem there is.
  */
-export function loadConfig(servers: readonly string[], flags: RawFlags, env: NodeJS.ProcessEnv): Config {
+export function loadConfig(
+  servers: readonly string[],
+  flags: RawFlags,
+  env: NodeJS.ProcessEnv,
+  ownFlags: readonly string[] = [],
+): Config {
   const problems = new Set<string>();
-  const { said, path, file, settings, given } = readProgram(flags, env, problems);
+  const { said, path, file, settings, given } = readProgram(flags, env, problems, ownFlags);
   for (const problem of adminProblems(settings, given)) problems.add(problem);
   if (servers.length > 0 && file.servers.length > 0)
     problems.add(`servers are given on the command line and in ${path}: give them in one place`);
@@ -92,8 +99,13 @@ export function loadProgramSettings(flags: RawFlags, env: NodeJS.ProcessEnv): Se
 }
 
 /** What is said of the program as a whole, and by whom. */
-function readProgram(flags: RawFlags, env: NodeJS.ProcessEnv, problems: Set<string>) {
-  const said = merge(readFlags(flags, problems), readEnvironment(env));
+export function readProgram(
+  flags: RawFlags,
+  env: NodeJS.ProcessEnv,
+  problems: Set<string>,
+  ownFlags: readonly string[] = [],
+) {
+  const said = merge(readFlags(flags, ownFlags, problems), readEnvironment(env));
   const path = said.get('config')?.text;
   const file = path === undefined ? NO_FILE : readConfigFile(path, problems);
   const { settings, given } = resolve(merge(said, file.layer), problems);
@@ -182,17 +194,25 @@ function readServer(
   }
 }
 
-function readFlags(flags: RawFlags, problems: Set<string>): Layer {
+function readFlags(flags: RawFlags, ownFlags: readonly string[], problems: Set<string>): Layer {
   const layer = new Map<SettingName, Given>();
   for (const [flag, value] of Object.entries(flags)) {
     const origin = `${flag.length === 1 ? '-' : '--'}${flag}`;
     const name = SETTING_NAMES.find((one) => one === flag);
-    if (name === undefined) problems.add(`${origin} is not a flag of pg-entra-proxy`);
+    if (name === undefined)
+      problems.add(
+        `${origin} is not a flag of pg-entra-proxy${nearFlag(flag, [...ownFlags, ...SETTING_NAMES])}`,
+      );
     else if (Array.isArray(value) && !(SETTINGS[name] as Setting<unknown>).isList)
       problems.add(`${origin} is given more than once`);
     else layer.set(name, { text: flagText(value, SETTINGS[name]), origin });
   }
   return layer;
+}
+
+/** The flag that was probably meant, as a question. */
+export function nearFlag(flag: string, flags: readonly string[]): string {
+  return didYouMean(flag, flags, (name) => `--${name}`);
 }
 
 /** A flag's text; one without a value, which parsers give as a boolean, is empty unless it is a switch. */
@@ -209,26 +229,37 @@ function readEnvironment(env: NodeJS.ProcessEnv): Layer {
   );
 }
 
-function envName(name: SettingName): string {
+/** The variable that says the same as a flag. */
+export function envName(name: SettingName): string {
   return ENV_PREFIX + name.toUpperCase().replaceAll('-', '_');
 }
 
-function unknownVariables(env: NodeJS.ProcessEnv): string[] {
+/** Variables that look like settings. */
+export function unknownVariables(env: NodeJS.ProcessEnv): string[] {
   const known = new Set(SETTING_NAMES.map(envName));
-  return Object.keys(env)
-    .filter((name) => name.startsWith(ENV_PREFIX) && !known.has(name))
-    .map((name) => `the environment variable ${name} is not a setting of pg-entra-proxy`);
+  const unknown = Object.keys(env).filter((name) => name.startsWith(ENV_PREFIX) && !known.has(name));
+  return unknown.map((name) => {
+    const meant = didYouMean(name.slice(ENV_PREFIX.length), SETTING_NAMES, (one) =>
+      envName(one as SettingName),
+    );
+    return `the environment variable ${name} is not a setting of pg-entra-proxy${meant}`;
+  });
 }
 
 /** What is known of Azure's servers, and has to be said of others. */
-function foreignServerProblems({ preset, credential }: Settings, given: Layer): string[] {
+function foreignServerProblems(settings: Settings, given: Layer): string[] {
+  const { preset } = settings;
   const problems: string[] = [];
   if (!given.has('ca'))
     problems.push(`--preset ${preset} needs --ca: the PEM file of the server's CA, or system`);
-  const hasScope = given.has('scope') || credential === 'token-file' || credential === 'token-command';
-  if (!hasScope)
-    problems.push(`--preset ${preset} needs --scope: that of the application, such as api://ID/.default`);
-  return problems;
+  return [...problems, ...scopeProblems(settings, given)];
+}
+
+/** What a token is to be asked for with is only known of Azure's own servers. */
+export function scopeProblems({ preset, credential }: Settings, given: Layer): string[] {
+  const isKnown = given.has('scope') || PRESETS[preset].isAzure;
+  if (isKnown || credential === 'token-file' || credential === 'token-command') return [];
+  return [`--preset ${preset} needs --scope: that of the application, such as api://ID/.default`];
 }
 
 function portProblems(given: Layer, { port }: ServerArgument): string[] {

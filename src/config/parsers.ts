@@ -1,10 +1,13 @@
 import { isIP } from 'node:net';
+import { didYouMean } from './suggestion.ts';
 
 /** Turns a setting's text into its value; throws an Error whose message completes "--flag ...". */
 export interface Parser<T> {
   (text: string): T;
   /** What it takes, as JSON Schema says it; absent for any text. */
   readonly json?: JsonType;
+  /** What stands for a value in help: capitals for what is to be filled in, `a|b` for the words there are. */
+  readonly value?: string;
 }
 
 /** A JSON Schema of one value. */
@@ -26,7 +29,10 @@ function durationOf(text: string): number {
   return milliseconds;
 }
 
-export const parseDuration: Parser<number> = Object.assign(durationOf, { json: DURATION });
+export const parseDuration: Parser<number> = Object.assign(durationOf, {
+  json: DURATION,
+  value: 'DURATION',
+});
 
 /** A duration that something can be done in. */
 export const parseTimeout: Parser<number> = Object.assign(
@@ -35,7 +41,7 @@ export const parseTimeout: Parser<number> = Object.assign(
     if (milliseconds < 1) throw new Error('takes a duration above 0');
     return milliseconds;
   },
-  { json: DURATION },
+  { json: DURATION, value: 'DURATION' },
 );
 
 export function parseInteger(min: number, max: number): Parser<number> {
@@ -45,18 +51,22 @@ export function parseInteger(min: number, max: number): Parser<number> {
       throw new Error(`takes a whole number from ${min} to ${max}, not "${text}"`);
     return value;
   };
-  return Object.assign(parse, { json: { type: 'integer', minimum: min, maximum: max } });
+  return Object.assign(parse, { json: { type: 'integer', minimum: min, maximum: max }, value: 'N' });
 }
 
 export function parseChoice<T extends string>(choices: readonly T[]): Parser<T> {
   const parse = (text: string): T => {
     const choice = choices.find((one) => one === text);
-    if (choice === undefined) throw new Error(`takes one of ${choices.join(', ')}, not "${text}"`);
+    if (choice === undefined) {
+      // Of numbers, the nearest is no more likely than any other.
+      const meant = /[a-z]/i.test(text) ? didYouMean(text, choices) : '';
+      throw new Error(`takes one of ${choices.join(', ')}, not "${text}"${meant}`);
+    }
     return choice;
   };
   // YAML has 1.2 for a number.
   const numbers = choices.filter((choice) => String(Number(choice)) === choice).map(Number);
-  return Object.assign(parse, { json: { enum: [...choices, ...numbers] } });
+  return Object.assign(parse, { json: { enum: [...choices, ...numbers] }, value: choices.join('|') });
 }
 
 /** On or off, in the usual words. */
@@ -109,6 +119,7 @@ export const parseList: Parser<readonly string[]> = Object.assign(
     json: {
       anyOf: [{ type: 'array', items: { type: ['string', 'number'] }, minItems: 1 }, { type: 'string' }],
     },
+    value: 'NAME,...',
   },
 );
 

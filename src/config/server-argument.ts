@@ -1,6 +1,7 @@
 import type { FileServer } from './file.ts';
 import type { Layer } from './layers.ts';
 import { SERVER_SETTING_NAMES, SETTINGS, type SettingName } from './settings.ts';
+import { didYouMean } from './suggestion.ts';
 
 /** A server of the command line: `name`, `name:port`, each with `?setting=value&setting=value` or not. */
 export function readServerArgument(text: string, problems: Set<string>): FileServer {
@@ -29,5 +30,5 @@ function readQuery(server: string, query: string, problems: Set<string>): Layer 
 function misplaced(key: string): string {
   return Object.hasOwn(SETTINGS, key)
     ? 'is a setting of the whole program, not of one server'
-    : 'is not a setting of pg-entra-proxy';
+    : `is not a setting of pg-entra-proxy${didYouMean(key, SERVER_SETTING_NAMES)}`;
 }

@@ -2,6 +2,7 @@ import { CREDENTIALS } from '../identity/credentials.ts';
 import { LOG_LEVELS } from '../log.ts';
 import { readRoots } from '../upstream/trust.ts';
 import { CLOUD_NAMES } from './clouds.ts';
+import { parsePins } from './parse-pins.ts';
 import {
   type Parser,
   parseAddress,
@@ -24,6 +25,8 @@ export interface Setting<T> {
   readonly group: Group;
   readonly help: string;
   readonly parse: Parser<T>;
+  /** What stands for its value in help, where that is not what its parser says. */
+  readonly value?: string;
   /** As a user would write it. */
   readonly default?: string;
   /** A switch: on where it is given, and takes no value. */
@@ -45,6 +48,7 @@ export const SETTINGS = {
   address: {
     group: 'Listen',
     help: 'address to listen on; localhost: both 127.0.0.1 and ::1',
+    value: 'ADDRESS',
     parse: parseAddress,
     default: '127.0.0.1',
   },
@@ -57,23 +61,32 @@ export const SETTINGS = {
   'unix-socket': {
     group: 'Listen',
     help: 'a Unix socket instead: a directory (for .s.PGSQL.PORT in it), or its path; with --address too: both',
+    value: 'PATH',
     parse: parseText,
   },
   'local-tls-cert': {
     group: 'Listen',
     help: 'a PEM file with the certificate chain for clients that want TLS',
+    value: 'FILE',
     parse: parseText,
   },
-  'local-tls-key': { group: 'Listen', help: 'a PEM file with its private key', parse: parseText },
+  'local-tls-key': {
+    group: 'Listen',
+    help: 'a PEM file with its private key',
+    value: 'FILE',
+    parse: parseText,
+  },
   'local-auth': {
     group: 'Listen',
     help: `what clients must prove: ${LOCAL_AUTH_METHODS.join(', ')}`,
+    value: 'METHOD',
     parse: parseChoice(LOCAL_AUTH_METHODS),
     default: 'none',
   },
   'local-users-file': {
     group: 'Listen',
     help: 'who may connect: lines of "user" "password or SCRAM verifier"',
+    value: 'FILE',
     parse: parseText,
   },
   'same-user': {
@@ -132,61 +145,76 @@ export const SETTINGS = {
   user: {
     group: 'Identity',
     help: 'the role to log in as; auto: the name in the token',
+    value: 'ROLE',
     parse: parseText,
     default: 'auto',
   },
   credential: {
     group: 'Identity',
     help: `where tokens come from: ${CREDENTIALS.join(', ')}`,
+    value: 'KIND',
     parse: parseChoice(CREDENTIALS),
     default: 'default',
   },
   cloud: {
     group: 'Identity',
-    help: `which of Azure's clouds: ${CLOUD_NAMES.join(', ')}`,
+    help: "which of Azure's clouds",
     parse: parseChoice(CLOUD_NAMES),
     default: 'public',
   },
   'client-id': {
     group: 'Identity',
     help: 'which user-assigned managed identity or application',
+    value: 'ID',
     parse: parseText,
   },
   'object-id': {
     group: 'Identity',
     help: 'which user-assigned managed identity, by its object (principal) id',
+    value: 'ID',
     parse: parseText,
   },
   'resource-id': {
     group: 'Identity',
     help: 'which user-assigned managed identity, by its Azure resource id',
+    value: 'ID',
     parse: parseText,
   },
   'client-secret-file': {
     group: 'Identity',
     help: "a file with the application's secret; default: AZURE_CLIENT_SECRET",
+    value: 'FILE',
     parse: parseText,
   },
   'client-certificate-file': {
     group: 'Identity',
     help: "a PEM file with the application's certificate and key; default: AZURE_CLIENT_CERTIFICATE_PATH",
+    value: 'FILE',
     parse: parseText,
   },
-  'tenant-id': { group: 'Identity', help: 'which Entra tenant', parse: parseText },
-  'token-file': { group: 'Identity', help: 'a file that something else keeps a token in', parse: parseText },
+  'tenant-id': { group: 'Identity', help: 'which Entra tenant', value: 'ID', parse: parseText },
+  'token-file': {
+    group: 'Identity',
+    help: 'a file that something else keeps a token in',
+    value: 'FILE',
+    parse: parseText,
+  },
   'token-command': {
     group: 'Identity',
     help: "a command that prints a token, or az's JSON; no shell unless it names one: sh -c '...'",
+    value: 'COMMAND',
     parse: parseText,
   },
   scope: {
     group: 'Identity',
     help: "what the token is for; default: the cloud's Azure Database for PostgreSQL",
+    value: 'SCOPE',
     parse: parseText,
   },
   'authority-host': {
     group: 'Identity',
     help: "Entra's address; default: the cloud's",
+    value: 'URL',
     parse: parseHttpsUrl,
   },
   'disable-instance-discovery': {
@@ -196,13 +224,14 @@ export const SETTINGS = {
   },
   preset: {
     group: 'Upstream',
-    help: `what kind of server it is: ${PRESET_NAMES.join(', ')}`,
+    help: 'what kind of server it is',
     parse: parseChoice(PRESET_NAMES),
     default: 'azure',
   },
   'upstream-address': {
     group: 'Upstream',
     help: "what to dial, where it is not the server's name (private endpoint)",
+    value: 'HOST',
     parse: parseHost,
   },
   'upstream-port': {
@@ -213,23 +242,32 @@ export const SETTINGS = {
   'server-name': {
     group: 'Upstream',
     help: "the name that the server's certificate must be for; default: the server's name",
+    value: 'HOST',
     parse: parseHost,
   },
   ca: {
     group: 'Upstream',
     help: 'trusted roots: bundled (those of Azure), system, or a PEM file',
+    value: 'bundled|system|FILE',
     parse: parseRoots,
     default: 'bundled',
   },
+  pin: {
+    group: 'Upstream',
+    help: "a public key that the server's chain must hold besides; of several, one is enough",
+    parse: parsePins,
+    isList: true,
+  },
   'tls-min': {
     group: 'Upstream',
-    help: 'oldest TLS version: 1.2 or 1.3',
+    help: 'oldest TLS version towards the server',
     parse: parseChoice(['1.2', '1.3'] as const),
     default: '1.2',
   },
   database: {
     group: 'Upstream',
     help: "database for clients that name none; default: named like the client's user",
+    value: 'NAME',
     parse: parseText,
   },
   'connect-timeout': {
@@ -266,6 +304,7 @@ export const SETTINGS = {
   'admin-address': {
     group: 'Admin',
     help: 'address of the admin listener; one that other machines can reach needs --allow-remote-clients',
+    value: 'ADDRESS',
     parse: parseAddress,
     default: '127.0.0.1',
   },
@@ -278,6 +317,7 @@ export const SETTINGS = {
   config: {
     group: 'Output',
     help: 'a YAML file with settings, servers and client users',
+    value: 'FILE',
     parse: parseText,
   },
   'check-config': {
@@ -293,12 +333,13 @@ export const SETTINGS = {
   'log-level': {
     group: 'Output',
     help: `least important level to log: ${LOG_LEVELS.join(', ')}`,
+    value: 'LEVEL',
     parse: parseChoice(LOG_LEVELS),
     default: 'info',
   },
   'log-format': {
     group: 'Output',
-    help: 'json or pretty; default: pretty on a terminal, else json',
+    help: 'what log lines look like; default: pretty on a terminal, else json',
     parse: parseChoice(['json', 'pretty'] as const),
   },
 } as const satisfies Record<string, Setting<unknown>>;

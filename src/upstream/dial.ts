@@ -10,6 +10,7 @@ import {
   SilentAddressError,
   tlsFailure,
 } from './failures.ts';
+import { verifyPins } from './pins.ts';
 import type { Trust } from './trust.ts';
 
 /** Well under the 4 minutes after which Azure's load balancers forget an idle connection. */
@@ -127,7 +128,7 @@ async function requestTls(tcp: Socket, upstream: Upstream, signal: AbortSignal):
 }
 
 async function startTls(tcp: Socket, upstream: Upstream, signal: AbortSignal): Promise<TLSSocket> {
-  const { secureContext, serverName } = upstream.trust;
+  const { secureContext, serverName, pins } = upstream.trust;
   const socket = connectTls({
     socket: tcp,
     secureContext,
@@ -139,6 +140,7 @@ async function startTls(tcp: Socket, upstream: Upstream, signal: AbortSignal): P
   socket.on('error', ignore);
   try {
     await opened(socket, 'secureConnect', signal);
+    verifyPins(socket, pins);
     return socket;
   } catch (error) {
     socket.destroy();

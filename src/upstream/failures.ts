@@ -1,5 +1,6 @@
 import { ProxyError, SqlState } from '../errors.ts';
 import type { Upstream } from './dial.ts';
+import { PinMismatchError } from './pins.ts';
 
 /** The whole of a dial, TLS included, took longer than `--connect-timeout`. */
 export class ConnectTimeoutError extends Error {
@@ -113,6 +114,7 @@ export function answerFailure(answer: string, upstream: Upstream, cause?: unknow
 export function tlsFailure(error: unknown, upstream: Upstream): DialFailure {
   const { serverName, roots } = upstream.trust;
   const code = errorCode(error);
+  if (error instanceof PinMismatchError) return pinFailure(error);
   switch (code) {
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return failure(`the server's certificate is not for "${serverName}"`, error, [
@@ -142,6 +144,14 @@ export function tlsFailure(error: unknown, upstream: Upstream): DialFailure {
         'Check --upstream-address, --server-name and --ca.',
       ]);
   }
+}
+
+function pinFailure(error: PinMismatchError): DialFailure {
+  return failure("no key in the chain of the server's certificate is one that --pin names", error, [
+    `The chain is: ${error.chain.join('; ')}.`,
+    "If the server's certificates were renewed, make sure of that and change --pin: Azure renews all but",
+    'its roots unannounced, so pin a root. If not, something on the way is intercepting TLS.',
+  ]);
 }
 
 const CERTIFICATE_DATES = {

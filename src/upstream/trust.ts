@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { createPins, type Pins } from './pins.ts';
 
 /** Roots that Azure's chains end in: one PEM file each, with its source and fingerprint. */
 const BUNDLED_ROOTS = [
@@ -20,17 +21,26 @@ export interface Trust {
   /** The name that SNI carries and the certificate must be for. */
   readonly serverName: string;
   readonly secureContext: SecureContext;
+  /** What the server's chain must hold besides; undefined: nothing. */
+  readonly pins?: Pins | undefined;
 }
 
 /**
  * Reads the roots and makes the TLS context that all upstream connections share.
  *
  * @param roots - `bundled`, `system`, or the path of a PEM file.
+ * @param pins - each `sha256/BASE64`; none: no key is asked for.
  * @throws Error whose message says what is wrong with the roots.
  */
-export function createTrust(roots: string, serverName: string, tlsMin: '1.2' | '1.3'): Trust {
-  const secureContext = createSecureContext({ ca: readRoots(roots), minVersion: `TLSv${tlsMin}` });
-  return { roots, serverName, secureContext };
+export function createTrust(
+  roots: string,
+  serverName: string,
+  tlsMin: '1.2' | '1.3',
+  pins: readonly string[] = [],
+): Trust {
+  const ca = readRoots(roots);
+  const secureContext = createSecureContext({ ca, minVersion: `TLSv${tlsMin}` });
+  return { roots, serverName, secureContext, pins: createPins(pins, ca) };
 }
 
 /** The PEM certificates that `--ca` stands for; at least one, each parsed once to be sure. */

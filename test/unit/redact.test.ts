@@ -74,3 +74,13 @@ test('a secret is taken out also where it holds the letters that a token begins 
   const secret = `${'Ab1xY8z'.repeat(3)}eyJ${'Ab1xY8z'.repeat(3)}`;
   assert.equal(withoutTokens(secret), '[secret]');
 });
+
+test('the pin of a public key is no secret', () => {
+  const pin = 'sha256/i7WTqTvh0OioIruIfFR4kMPnBqrS2rdiVPl/s2uC/CY=';
+  assert.equal(
+    withoutTokens(`the chain is: a (${pin}); b (${pin}).`),
+    `the chain is: a (${pin}); b (${pin}).`,
+  );
+  // The same without its name may be anything.
+  assert.equal(withoutTokens(pin.replace('sha256/', '')), '[secret]');
+});

@@ -135,7 +135,7 @@ test("a server's query is looked at as closely as flags are", () => {
     (error) => {
       assert.ok(error instanceof UsageError);
       assert.deepEqual(error.problems, [
-        'one?prot is not a setting of pg-entra-proxy',
+        'one?prot is not a setting of pg-entra-proxy; did you mean "port"?',
         'one?port is given more than once',
         'one?client-users is not a setting of pg-entra-proxy',
         'one?port takes a whole number from 0 to 65535, not "x"',
@@ -171,7 +171,7 @@ servers: none
 `);
   const expected = [
     'proxy.yaml:2:9 server takes a host name or IP address, not "ho st"',
-    'proxy.yaml:3:1 prot is not a setting of pg-entra-proxy',
+    'proxy.yaml:3:1 prot is not a setting of pg-entra-proxy; did you mean "port"?',
     'proxy.yaml:4:7 port takes a whole number from 0 to 65535, not "many"',
     'proxy.yaml:5:13 credential takes text, a number, or true or false',
     'proxy.yaml:7:13 client-users.report.role is not a setting of pg-entra-proxy',

@@ -147,7 +147,7 @@ test('a variable that only looks like a setting is warned about, others are not 
     { PGEP_PROT: '1', PGEP_: 'x', PG_ENTRA_PROXY_PORT: 'tcp://10.0.0.1:5432', PGPORT: 'x' },
   );
   assert.deepEqual(warnings, [
-    'the environment variable PGEP_PROT is not a setting of pg-entra-proxy',
+    'the environment variable PGEP_PROT is not a setting of pg-entra-proxy; did you mean PGEP_PORT?',
     'the environment variable PGEP_ is not a setting of pg-entra-proxy',
   ]);
 });
