@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type { Node } from 'yaml';
 import type { z } from 'zod';
-import { fileSchema, NOT_IN_FILES, namesAt } from './file-schema.ts';
+import { createFileSchema, type FileSchema, NOT_IN_FILES, namesAt } from './file-schema.ts';
 import type { Given, Layer } from './layers.ts';
 import { SETTING_NAMES, SETTINGS, type SettingName } from './settings.ts';
 import { didYouMean } from './suggestion.ts';
@@ -62,13 +63,16 @@ const NUMBERS: ReadonlySet<string> = new Set(['tag:yaml.org,2002:int', 'tag:yaml
 class FileReader {
   readonly #path: string;
   readonly #problems: Set<string>;
-  readonly #lines = new LineCounter();
+  /** Loaded for who has a file. */
+  readonly #yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+  readonly #lines = new this.#yaml.LineCounter();
+  readonly #schema = createFileSchema();
   readonly #document;
 
   constructor(path: string, text: string, problems: Set<string>) {
     this.#path = path;
     this.#problems = problems;
-    this.#document = parseDocument(text, {
+    this.#document = this.#yaml.parseDocument(text, {
       lineCounter: this.#lines,
       // Whatever version the file says it is of, and without the tags that make something else than maps and lists.
       schema: 'core',
@@ -87,7 +91,7 @@ class FileReader {
     if (errors.length > 0) return NOTHING;
     const value = this.#toValue();
     if (value === undefined) return NOTHING;
-    const { success, error } = fileSchema.safeParse(value);
+    const { success, error } = this.#schema.program.safeParse(value);
     if (!success) this.#tellIssues(error.issues);
     return { ...this.#toConfig(record(value)), isUsable: success };
   }
@@ -165,7 +169,7 @@ class FileReader {
     for (const { path, ...issue } of issues) {
       const keys = issue.code === 'unrecognized_keys' ? issue.keys : [];
       for (const key of keys) {
-        this.#problems.add(`${this.#at([...path, key], 'key')} ${misplaced(key, path)}`);
+        this.#problems.add(`${this.#at([...path, key], 'key')} ${misplaced(key, path, this.#schema)}`);
       }
       if (keys.length === 0) this.#problems.add(`${this.#at(path)} ${issue.message}`);
     }
@@ -192,6 +196,7 @@ class FileReader {
 
   /** The node at a path, or the nearest around it (what a merge key brought has none of its own). */
   #nodeAt(path: Path): Node | null | undefined {
+    const { isAlias, isMap, isNode, isSeq } = this.#yaml;
     let node: Node | null | undefined = this.#document.contents;
     for (const step of path) {
       const around: Node | null | undefined = isAlias(node) ? node.resolve(this.#document) : node;
@@ -203,6 +208,7 @@ class FileReader {
   }
 
   #keyAt(path: Path): Node | null | undefined {
+    const { isMap, isNode, isScalar } = this.#yaml;
     const around = this.#nodeAt(path.slice(0, -1));
     const pair = isMap(around)
       ? around.items.find(({ key }) => isScalar(key) && String(key.value) === path.at(-1))
@@ -223,10 +229,10 @@ function record(value: unknown): Raw {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Raw) : {};
 }
 
-function misplaced(key: string, path: Path): string {
+function misplaced(key: string, path: Path, schema: FileSchema): string {
   if (!Object.hasOwn(SETTINGS, key)) {
     const part = path.includes('client-users') ? 'clientUser' : path.length > 0 ? 'server' : 'program';
-    return `is not a setting of pg-entra-proxy${didYouMean(key, namesAt(part))}`;
+    return `is not a setting of pg-entra-proxy${didYouMean(key, namesAt(schema, part))}`;
   }
   if (NOT_IN_FILES.has(key as SettingName)) return 'is for flags and the environment';
   return path.includes('client-users')

@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { saslprep } from '@mongodb-js/saslprep';
+import { createRequire } from 'node:module';
 
 /**
  * A password as it goes into SCRAM: through SASLprep, or as it is where that refuses it (prohibited or
@@ -13,6 +13,10 @@ import { saslprep } from '@mongodb-js/saslprep';
  */
 export function preparePassword(password: Buffer): Buffer {
   if (isAscii(password) || !isUtf8(password)) return password;
+  // Its tables take megabytes, and most passwords are of letters that it leaves alone.
+  const { saslprep } = createRequire(import.meta.url)(
+    '@mongodb-js/saslprep',
+  ) as typeof import('@mongodb-js/saslprep');
   try {
     return Buffer.from(saslprep(password.toString()));
   } catch {
