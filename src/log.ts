@@ -55,11 +55,9 @@ const STDERR = 2;
 async function prettily(stderr: LogSink, level: Level): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty');
   const hideObject = level !== 'debug' && level !== 'trace';
-  const pretty = prettyFactory({
-    hideObject,
-    translateTime: 'SYS:HH:MM:ss',
-    colorize: process.stderr.isTTY,
-  });
+  const { isTTY } = process.stderr;
+  const colorize = isTTY && process.stderr.hasColors() && (process.env['NO_COLOR'] ?? '') === '';
+  const pretty = prettyFactory({ hideObject, translateTime: 'SYS:HH:MM:ss', colorize });
   return { write: (line) => stderr.write(pretty(line)) };
 }
 

@@ -10,6 +10,13 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 /** After the end of the command: for the last words to leave, not for anybody to read them. */
 const LAST_WORDS_MS = 200;
 
+// Whoever reads the output may have seen enough: pg-entra-proxy --help | head.
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') return;
+  process.stderr.write(`pg-entra-proxy: standard output cannot be written to (${code})\n`);
+  process.exitCode = 1;
+});
+
 try {
   process.exitCode = await runCommand(process.argv.slice(2), process.env, version);
 } catch (error) {

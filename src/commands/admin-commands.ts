@@ -1,37 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { loadProgramSettings, type RawFlags } from '../config/load.ts';
+import { loadProgramSettings, nearFlag, type RawFlags } from '../config/load.ts';
 import { parseTimeout } from '../config/parsers.ts';
-import type { SettingName } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
 import { describeError } from '../log.ts';
 import { type AdminAnswer, type AdminTarget, adminOrigin, askAdmin } from './admin-client.ts';
-import { createSettingsParser, parseArguments, print, withHelp } from './parser.ts';
-
-const WAIT_USAGE = `pg-entra-proxy wait [flags]
-
-Waits until a running proxy has started: it listens, and has its first token (GET /startup on its
-admin listener). Ends with 0 then; with 1 after --timeout, and says what was missing. That proxy
-needs --admin-port; this command needs the same, from the flag, PGEP_ADMIN_PORT or the file.
-
-  pg-entra-proxy wait --admin-port 9090 && ./job`;
-
-const SHUTDOWN_USAGE = `pg-entra-proxy shutdown [flags]
-
-Asks a running proxy to end its sessions between transactions, and to stop (POST /quit on its
-admin listener). Ends with 0 when it has agreed, without waiting for the end; with 1 if it refuses
-or nobody answers. That proxy needs --admin-port and --admin-quit; this command needs the same
-port, from the flag, PGEP_ADMIN_PORT or the file.`;
-
-const DEFAULT_WAIT = '60s';
+import { ADMIN_SETTINGS, DEFAULT_WAIT, SHUTDOWN, WAIT } from './manual/admin.ts';
+import { parseCommand, print, printHelp } from './parser.ts';
 
 /** How often a proxy that is not ready is asked again, in milliseconds. */
 const INTERVAL_MS = 100;
 
 /** How long a single answer may take, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
-
-const OWN_SETTINGS: ReadonlySet<string> = new Set<SettingName>(['admin-address', 'admin-port', 'config']);
 
 /** `wait` and `shutdown`: talk to the admin listener of a proxy that runs. */
 export async function runAdminCommand(
@@ -40,9 +21,9 @@ export async function runAdminCommand(
   env: NodeJS.ProcessEnv,
   version: string,
 ): Promise<number> {
-  const parser = createParser(command);
-  const { words, flags, wanted } = await parseArguments(parser, argv);
-  if (wanted === 'help') return print(await parser.getHelp());
+  const told = command === 'wait' ? WAIT : SHUTDOWN;
+  const { words, flags, wanted } = await parseCommand(told, argv);
+  if (wanted === 'help') return printHelp(told);
   if (wanted === 'version') return print(version);
   const { timeout = DEFAULT_WAIT, ...settings } = flags;
   const isWait = command === 'wait';
@@ -51,13 +32,6 @@ export async function runAdminCommand(
   const timeoutMs = readTimeout(timeout, problems);
   const target = readTarget(command, settings, env, problems);
   return isWait ? waitUntilStarted(target, timeoutMs) : shutDown(target);
-}
-
-function createParser(command: 'wait' | 'shutdown') {
-  const parser = createSettingsParser((name) => OWN_SETTINGS.has(name));
-  if (command === 'shutdown') return withHelp(parser.usage(SHUTDOWN_USAGE), 'Output:');
-  const withTimeout = parser.option('timeout', { group: 'Wait:', describe: `how long (${DEFAULT_WAIT})` });
-  return withHelp(withTimeout.usage(WAIT_USAGE), 'Output:');
 }
 
 function readTimeout(timeout: unknown, problems: string[]): number {
@@ -76,9 +50,11 @@ function readTarget(
   env: NodeJS.ProcessEnv,
   problems: string[],
 ): AdminTarget {
+  const takes = [...ADMIN_SETTINGS, ...(command === 'wait' ? ['timeout'] : [])];
   for (const name of Object.keys(flags))
-    if (!OWN_SETTINGS.has(name)) problems.push(`${command} does not take --${name}`);
-  const own = Object.fromEntries(Object.entries(flags).filter(([name]) => OWN_SETTINGS.has(name)));
+    if (!ADMIN_SETTINGS.has(name))
+      problems.push(`${command} does not take --${name}${nearFlag(name, takes)}`);
+  const own = Object.fromEntries(Object.entries(flags).filter(([name]) => ADMIN_SETTINGS.has(name)));
   try {
     const { 'admin-address': address, 'admin-port': port = 0 } = loadProgramSettings(own, env);
     if (port === 0) problems.push(`${command} needs --admin-port: that of the proxy that runs`);

@@ -72,7 +72,7 @@ export class Identities {
   }
 
   #sharedFor(settings: Settings, cloud: Cloud): SharedTokens {
-    const described = describe(settings, cloud);
+    const described = describeCredential(settings, cloud);
     const key = JSON.stringify(described);
     const shared = this.#shared.get(key) ?? this.#create(described);
     this.#shared.set(key, shared);
@@ -131,7 +131,8 @@ export type TokenObserver = (name: string) => (event: TokenEvent) => void;
 
 type Described = Omit<CredentialSettings, 'tellUser' | 'onChosen'>;
 
-function describe(settings: Settings, cloud: Cloud): Described {
+/** What the settings say of where tokens come from. */
+export function describeCredential(settings: Settings, cloud: Cloud): Described {
   return {
     credential: settings.credential,
     scope: settings.scope ?? cloud.scope,

@@ -1,6 +1,7 @@
-import yargs, { type Argv } from 'yargs';
+import yargsParser from 'yargs-parser';
 import type { RawFlags } from '../config/load.ts';
-import { SETTING_NAMES, SETTINGS, type Setting, type SettingName } from '../config/settings.ts';
+import { SETTING_NAMES, SETTINGS, type Setting } from '../config/settings.ts';
+import type { Command } from './manual/command.ts';
 
 /** A command line as it was said. */
 export interface Arguments {
@@ -11,47 +12,17 @@ export interface Arguments {
   readonly wanted: 'help' | 'version' | undefined;
 }
 
-/** yargs for parsing and for the help text only: what is wrong is collected by us, all of it at once. */
-export function createBareParser() {
-  return yargs([])
-    .parserConfiguration({
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-    })
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .wrap(100);
-}
+const SWITCHES = SETTING_NAMES.filter((name) => (SETTINGS[name] as Setting<unknown>).isSwitch);
 
-/** Knows all settings; only those that a command takes are in its help. */
-export function createSettingsParser(takes: (name: SettingName) => boolean) {
-  const parser = createBareParser();
-  for (const name of SETTING_NAMES) {
-    const { group, help, isSwitch, default: fallback }: Setting<unknown> = SETTINGS[name];
-    const shown = fallback === undefined || isSwitch ? '' : ` (${fallback})`;
-    parser.option(name, {
-      group: `${group}:`,
-      describe: `${help}${shown}`,
-      boolean: isSwitch === true,
-      hidden: !takes(name),
-    });
-  }
-  return parser;
-}
-
-export function withHelp<T>(parser: Argv<T>, group: string) {
-  return parser
-    .option('help', { boolean: true, alias: 'h', group, describe: 'this text' })
-    .option('version', { boolean: true, group, describe: 'the version' });
-}
-
-/** Reads a command line with a parser that {@link withHelp} has made. */
-export async function parseArguments<T>(parser: Argv<T>, argv: readonly string[]): Promise<Arguments> {
-  const parsed: Record<string, unknown> = { ...(await parser.parse(argv)), ...readSwitches(argv) };
-  const { _: words = [], $0: _program, h: _alias, help, version, ...flags } = parsed;
+/**
+ * Reads the command line of a command. It knows the switches of all commands, since whether a flag has a
+ * value does not depend on who takes it.
+ *
+ * @param argv - behind the command.
+ */
+export async function parseCommand(command: Command, argv: readonly string[]): Promise<Arguments> {
+  const parsed: Record<string, unknown> = { ...parse(command, argv), ...readSwitches(argv) };
+  const { _: words = [], h: _alias, help, version, ...flags } = parsed;
   const given = Object.entries(flags).filter(([, value]) => value !== undefined);
   return {
     words: (words as readonly unknown[]).map(String),
@@ -60,10 +31,37 @@ export async function parseArguments<T>(parser: Argv<T>, argv: readonly string[]
   };
 }
 
+/**
+ * Prints what `--help` is for.
+ *
+ * @param commands - to be listed with it.
+ */
+export async function printHelp(command: Command, commands: readonly Command[] = []): Promise<number> {
+  const { helpStyle, renderHelp } = await import('./manual/help.ts');
+  return print(renderHelp(command, commands, helpStyle(process.stdout, process.env)));
+}
+
 /** Says something on standard output; this was all, and it went well. */
 export function print(text: string): number {
   process.stdout.write(`${text}\n`);
   return 0;
+}
+
+/** For parsing only: what is wrong is collected by us, all of it at once. */
+function parse({ options = {} }: Command, argv: readonly string[]): Record<string, unknown> {
+  const ownSwitches = Object.entries(options).filter(([, { value }]) => value === undefined);
+  return yargsParser([...argv], {
+    boolean: [...SWITCHES, ...ownSwitches.map(([name]) => name), 'help', 'version'],
+    alias: { help: ['h'] },
+    configuration: {
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      // -port is one flag that lacks a dash, and not four.
+      'short-option-groups': false,
+    },
+  });
 }
 
 /**
@@ -74,7 +72,7 @@ function readSwitches(argv: readonly string[]): RawFlags {
   const end = argv.indexOf('--');
   const words = argv.slice(0, end === -1 ? argv.length : end);
   const flags: Record<string, unknown> = {};
-  for (const name of SETTING_NAMES.filter((one) => (SETTINGS[one] as Setting<unknown>).isSwitch)) {
+  for (const name of SWITCHES) {
     const flag = `--${name}`;
     const said = words.filter((word) => [flag, `--no-${name}`].includes(word) || word.startsWith(`${flag}=`));
     if (said.length > 1) flags[name] = said;

@@ -1,29 +1,11 @@
 import type { ServerConfig } from '../config/load.ts';
-import type { SettingName, Settings } from '../config/settings.ts';
 import { LocalUsers, saltFor } from '../local/local-users.ts';
 import { deriveVerifier, type ScramVerifier } from '../local/scram-verifier.ts';
 import type { LocalAuth } from '../proxy/local-auth.ts';
+import { LISTENING, NOT_PRIVATE } from './private-settings.ts';
 
 /** PostgreSQL's own: clients that are told a socket's directory only, look for this one. */
 const SOCKET_PORT = 5432;
-
-const LISTENING = {
-  address: '127.0.0.1',
-  'local-tls-cert': undefined,
-  'local-tls-key': undefined,
-  'local-auth': 'none',
-  'local-users-file': undefined,
-  'same-user': false,
-  'allow-remote-clients': false,
-  'allow-users': undefined,
-} as const satisfies Partial<Settings>;
-
-/** Settings that say who may come, and where: a private proxy decides that itself. */
-export const NOT_PRIVATE: readonly SettingName[] = [
-  ...(Object.keys(LISTENING) as SettingName[]),
-  'port',
-  'unix-socket',
-];
 
 /**
  * A server's configuration for one command's use alone.

@@ -29,16 +29,8 @@ export interface Claims {
  * @see https://www.rfc-editor.org/rfc/rfc7519#section-3
  */
 export function decodeClaims(token: string): Claims | undefined {
-  const [, payload, , ...rest] = token.split('.');
-  if (payload === undefined || rest.length > 0) return undefined;
-  let claims: unknown;
-  try {
-    claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return undefined;
-  const of = claims as Record<string, unknown>;
+  const of = decodePayload(token);
+  if (of === undefined) return undefined;
   return {
     exp: typeof of['exp'] === 'number' && Number.isFinite(of['exp']) ? of['exp'] : undefined,
     aud: text(of['aud']),
@@ -51,6 +43,20 @@ export function decodeClaims(token: string): Claims | undefined {
     preferred_username: text(of['preferred_username']),
     unique_name: text(of['unique_name']),
   };
+}
+
+/** All that a JWT says, as it stands there; undefined if it is not one. */
+export function decodePayload(token: string): Readonly<Record<string, unknown>> | undefined {
+  const [, payload, , ...rest] = token.split('.');
+  if (payload === undefined || rest.length > 0) return undefined;
+  let claims: unknown;
+  try {
+    claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return undefined;
+  return claims as Readonly<Record<string, unknown>>;
 }
 
 function text(value: unknown): string | undefined {

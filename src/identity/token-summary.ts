@@ -17,7 +17,8 @@ export function summarizeToken(claims: Claims | undefined): string {
   return `${printable(parts.filter((part) => part !== undefined).join(', '), 600)}.`;
 }
 
-function kindOf({ xms_mirid, idtyp, scp, upn }: Claims): string {
+/** What kind of owner a token has, in the genitive. */
+export function kindOf({ xms_mirid, idtyp, scp, upn }: Claims): string {
   if (xms_mirid !== undefined) return "a managed identity's";
   if (idtyp === 'app') return "an application's";
   if (idtyp === 'user' || scp !== undefined || upn !== undefined) return "a user's";

@@ -31,11 +31,25 @@ interface Entry {
  * @see https://www.pgbouncer.org/config.html#authentication-file-format
  */
 export async function loadLocalUsers(path: string, secret: Buffer): Promise<LocalUsers> {
+  const entries = await readEntries(path);
+  const verifiers = await Promise.all(entries.map((entry) => verifierOf(entry, secret)));
+  return new LocalUsers(new Map(verifiers), secret);
+}
+
+/**
+ * The names in such a file, in its order.
+ *
+ * @throws as {@link loadLocalUsers} does.
+ */
+export async function readUserNames(path: string): Promise<string[]> {
+  return (await readEntries(path)).map(({ user }) => user);
+}
+
+async function readEntries(path: string): Promise<Entry[]> {
   const { entries, problems } = parseUsers(await readUsersFile(path));
   if (problems.length > 0) throw new UsageError(problems.map((problem) => `${path}:${problem}`));
   if (entries.length === 0) throw new UsageError([`${path}: it names no user, so nobody could connect`]);
-  const verifiers = await Promise.all(entries.map((entry) => verifierOf(entry, secret)));
-  return new LocalUsers(new Map(verifiers), secret);
+  return entries;
 }
 
 async function readUsersFile(path: string): Promise<string> {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { runProgram } from '../support/program.ts';
+import { MAIN, runProgram, startProgram } from '../support/program.ts';
 
 test('--help and --version print what they say and end with 0', async () => {
   const help = await runProgram(['--help']);
@@ -50,10 +54,37 @@ test('an address that other machines can reach is refused where nobody has to pr
   }
 });
 
-test('a command that this version does not have is not taken for a server', async () => {
-  const { code, stderr } = await runProgram(['check', 'myserver']);
+test('a word that was probably meant to be a command is not taken for a server', async () => {
+  const { code, stderr } = await runProgram(['wiat', '--admin-port', '9090']);
   assert.equal(code, 2);
-  assert.match(stderr, /"check" is a command that this version does not have yet/);
+  assert.match(stderr, /"wiat" is no command; did you mean "wait"\? A server called so .* run wiat$/m);
+  assert.equal((await runProgram(['run', 'wiat', '--print-config'])).code, 0);
+});
+
+test('a flag that lacks a dash is that flag', async () => {
+  const { stdout } = await runProgram(['myserver', '-port', '7000', '--print-config']);
+  assert.match(stdout, /^ {4}port: 7000 # --port$/m);
+});
+
+test('a command behind -- is for exec, and no list of servers', async () => {
+  const { code, stderr } = await runProgram(['myserver', '--', 'psql', '-c', 'select 1']);
+  assert.equal(code, 2);
+  assert.match(stderr, /is for exec: pg-entra-proxy exec <server> -- COMMAND/);
+});
+
+test('who reads only the beginning of the output hears no complaint', async () => {
+  const program = startProgram(['completion', 'zsh']);
+  program.child.stdout?.destroy();
+  assert.deepEqual([await program.exit, program.stderr], [{ code: 0, signal: null }, '']);
+});
+
+test('output that cannot be written ends with 1', { skip: !existsSync('/dev/full') }, async () => {
+  const full = await open('/dev/full', 'w');
+  const child = spawn(process.execPath, [MAIN, '--help'], { stdio: ['ignore', full.fd, 'pipe'] });
+  assert.ok(child.stderr !== null);
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  await full.close();
+  assert.deepEqual([code, said], [1, 'pg-entra-proxy: standard output cannot be written to (ENOSPC)\n']);
 });
 
 test('a port in use is told with its owner, and ends with 1', async () => {

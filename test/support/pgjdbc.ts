@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { missing, runClient } from './clients.ts';
 
 /** PGJDBC_JAR, or the newest in Maven's own place. */
-const JAR =
+export const JAR =
   process.env['PGJDBC_JAR'] ??
   globSync(join(homedir(), '.m2/repository/org/postgresql/postgresql/*/postgresql-42.*.jar'))
     .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))

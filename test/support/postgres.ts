@@ -26,6 +26,8 @@ const INSTALLED: readonly { readonly name: string; readonly binDir?: string }[] 
 interface TestServerOptions {
   /** Lines of pg_hba.conf to stand before the usual ones. */
   readonly hba?: readonly string[];
+  /** When the server's certificate ends; default: in 30 days. */
+  readonly notAfter?: Date;
 }
 
 /** Declares the same tests for every PostgreSQL that this machine has. */
@@ -50,10 +52,11 @@ export function onEachServer(
 
 export async function startTestServer(binDir?: string, options: TestServerOptions = {}): Promise<TestServer> {
   const authority = await createCertificateAuthority('pg-entra-proxy tests');
-  const certificate = await authority.issue({ dnsNames: [SERVER_NAME] });
+  const { notAfter, ...rest } = options;
+  const certificate = await authority.issue({ dnsNames: [SERVER_NAME], ...(notAfter && { notAfter }) });
   const postgres = await startPostgres({
     ...certificate,
-    ...options,
+    ...rest,
     ...(binDir === undefined ? {} : { binDir }),
   });
   const role = escapeIdentifier(TEST_ROLE);

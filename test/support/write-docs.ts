@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { DOCS } from './docs.ts';
 
-for (const [name, content] of Object.entries(DOCS)) {
-  writeFileSync(new URL(`../../docs/${name}`, import.meta.url), content());
+for (const [path, content] of Object.entries(DOCS)) {
+  const file = new URL(`../../${path}`, import.meta.url);
+  mkdirSync(new URL('.', file), { recursive: true });
+  writeFileSync(file, content());
 }

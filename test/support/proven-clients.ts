@@ -1,0 +1,21 @@
+/** Clients of `connect` whose text is tried with a real connection, by test/integration/connect-clients.test.ts. */
+export const PROVEN_CLIENTS = [
+  'psql',
+  'url',
+  'libpq',
+  'env',
+  'jdbc',
+  'pgx',
+  'lib/pq',
+  'psycopg',
+  'psycopg2',
+  'sqlalchemy',
+  'django',
+  'rails',
+  'pg',
+  'postgres.js',
+  'pdo',
+  'odbc',
+  'dbt',
+  'airflow',
+] as const;
