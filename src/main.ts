@@ -1,7 +1,12 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { runCommand } from './commands/command-line.ts';
 import { UsageError } from './errors.ts';
+
+// Relayed bytes are garbage at once. A young generation that does not grow stays in the processor's cache: a quarter
+// less CPU for streams, and 20 KB less memory for an idle session (docs/performance.md).
+setFlagsFromString('--semi-space-growth-factor=1');
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
