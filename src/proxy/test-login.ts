@@ -17,6 +17,7 @@ const PROTOCOL_3_0 = 0x00_03_00_00;
 export async function testLogin(deps: SessionDeps, identity: Identity, database: string): Promise<void> {
   const token = await identity.tokens.getToken();
   const role = await identity.roleFor(token);
+  const { options } = deps.policy;
   const startup = encodePlan(
     {
       login: { kind: 'identity', identity },
@@ -24,7 +25,10 @@ export async function testLogin(deps: SessionDeps, identity: Identity, database:
       clientUser: '',
       database: Buffer.from(database),
       applicationName: '',
-      parameters: [{ name: 'application_name', value: Buffer.from('pg-entra-proxy') }],
+      parameters: [
+        { name: 'application_name', value: Buffer.from('pg-entra-proxy') },
+        ...(options === undefined ? [] : [{ name: 'options', value: Buffer.from(options) }]),
+      ],
     },
     role,
   );

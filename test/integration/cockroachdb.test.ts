@@ -62,6 +62,8 @@ test('cockroachdb: the login says that a JWT comes, beside what the client itsel
     ca,
     ...upstream,
     ...identity,
+    // Its test login is one like all others.
+    '--fail-fast',
   ]);
   for (const [options, expected] of [
     [{}, '--crdb:jwt_auth_enabled=true'],
