@@ -17,7 +17,7 @@ import { CutCount } from './session-counts.ts';
 
 export interface ExecOptions {
   readonly command: readonly string[];
-  /** A port with a one-time password, for clients that know no Unix sockets. */
+  /** A port with a one-time password, for clients that know no Unix sockets; on Windows, which has none, always. */
   readonly tcp: boolean;
   /** The variable that gets a URL. */
   readonly urlName: string | undefined;
@@ -70,13 +70,14 @@ interface Context {
 
 async function serveCommand(
   { settings, servers }: Config,
-  { tcp, command, urlName, env }: ExecOptions,
+  { tcp: wantsTcp, command, urlName, env }: ExecOptions,
   { child, identities, tracer, log }: Context,
 ): Promise<number> {
   const [server] = servers as readonly [ServerConfig];
   const identity = identities.get(server.settings, server.cloud);
   const token = await child.after(firstToken(identity, identities, server.settings['connect-timeout']));
   const user = await child.after(identity.roleFor(token));
+  const tcp = wantsTcp || process.platform === 'win32';
   const directory = tcp ? undefined : createPrivateDirectory(env);
   const password = tcp ? randomBytes(PASSWORD_LENGTH).toString('base64url') : undefined;
   const secret = randomBytes(PASSWORD_LENGTH);

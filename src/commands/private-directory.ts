@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { StartError } from '../errors.ts';
 
 /** A path may have some 100 bytes with a Unix socket in it, and about half of them are taken by that. */
 const MAX_PARENT_LENGTH = 60;
@@ -15,17 +16,30 @@ export interface PrivateDirectory {
 /**
  * Makes one in `$XDG_RUNTIME_DIR`, which is this user's alone and gone when it logs out, or else where
  * temporary files are.
+ *
+ * @throws {@link StartError} if nothing can be made there.
  */
 export function createPrivateDirectory(env: NodeJS.ProcessEnv): PrivateDirectory {
   const parents = [env['XDG_RUNTIME_DIR'] ?? '', tmpdir()];
-  // Made with mode 0700.
-  const path = mkdtempSync(join(parents.find(isUsable) ?? '/tmp', 'pgep-'));
+  const path = makeDirectory(parents.find(isUsable) ?? '/tmp');
   const remove = (): void => {
     process.off('exit', remove);
     rmSync(path, { recursive: true, force: true });
   };
   process.once('exit', remove);
   return { path, remove };
+}
+
+/** Its mode is 0700. */
+function makeDirectory(parent: string): string {
+  try {
+    return mkdtempSync(join(parent, 'pgep-'));
+  } catch (error) {
+    const { code = 'unknown reason' } = error as NodeJS.ErrnoException;
+    throw new StartError(
+      `no socket can be made in ${parent} (${code}): use --tcp, or set TMPDIR; in a container, mount a tmpfs there`,
+    );
+  }
 }
 
 function isUsable(parent: string): boolean {

@@ -34,14 +34,14 @@ export class StopRequests {
  * Listens for signals: SIGINT and SIGTERM in either order.
  *
  * @param onReload - called at SIGHUP; which means stop, though, where it tells that the terminal has gone
- *   that the program was started in.
+ *   that the program was started in. On Windows that is all it ever tells, and 10 s are left then.
  * @returns leaves signals to Node.js again.
  */
 export function watchSignals(requests: StopRequests, onReload: () => void): () => void {
   const hadTerminal = isatty(STDIN);
   const onSignal = (): void => requests.signal();
   const onHangup = (): void => {
-    const terminalIsGone = hadTerminal && !isatty(STDIN);
+    const terminalIsGone = process.platform === 'win32' || (hadTerminal && !isatty(STDIN));
     if (terminalIsGone) onSignal();
     else onReload();
   };

@@ -14,8 +14,11 @@ import { type Claims, createTokenSigner, type MintedToken, type TokenSigner } fr
 import { LOOPBACK, listen } from './loopback.ts';
 
 export interface EntraOptions extends Registration {
-  /** What clients call it; default: 127.0.0.1, which is where it listens. */
+  /** What clients call it; default: 127.0.0.1. */
   readonly hostName?: string;
+  /** Where it listens; default: any free port of 127.0.0.1. */
+  readonly address?: string;
+  readonly port?: number;
   /** A certificate for that. */
   readonly certPem: string;
   readonly keyPem: string;
@@ -68,7 +71,7 @@ export async function startEntra(options: EntraOptions): Promise<DemoEntra> {
     connections.add(socket);
     socket.on('close', () => connections.delete(socket));
   });
-  const { port, close } = await listen(server);
+  const { port, close } = await listen(server, options.port, options.address);
   const entra: DemoEntra = {
     authorityHost: `https://${options.hostName ?? LOOPBACK}:${port}`,
     get requests() {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
-/** Everything of the demo listens here and nowhere else. */
+/** Everything of the demo listens here and nowhere else, unless it has a container of its own. */
 export const LOOPBACK = '127.0.0.1';
 
 /** A listening server. */
@@ -11,14 +11,14 @@ export interface Listener {
   readonly close: () => Promise<void>;
 }
 
-/** Starts a server on a free port. */
-export async function listen(server: Server): Promise<Listener> {
+/** Starts a server, on a free port unless told otherwise. */
+export async function listen(server: Server, port = 0, host: string = LOOPBACK): Promise<Listener> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.listen(0, LOOPBACK);
+  server.listen(port, host);
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');

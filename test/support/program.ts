@@ -12,6 +12,16 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
+/**
+ * What runs the program: as source, by the Node.js of the tests; or, so that others can be tried, compiled (by
+ * `npm run build`) and by PROGRAM_NODE, a path.
+ */
+const { PROGRAM_NODE } = process.env;
+const COMMAND =
+  PROGRAM_NODE === undefined
+    ? [process.execPath, MAIN]
+    : [PROGRAM_NODE, fileURLToPath(new URL('../../dist/main.js', import.meta.url))];
+
 /** The program itself, as a process of its own. */
 export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
@@ -22,9 +32,16 @@ export interface Program extends AsyncDisposable {
   find(event: string): Promise<LogLine>;
 }
 
-/** @param env - settings besides PATH; nothing else of this process's environment gets through. */
-export function startProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+/**
+ * @param env - settings besides PATH; nothing else of this process's environment gets through.
+ * @param command - what runs the program, if not the usual.
+ */
+export function startProgram(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  [file = '', ...before]: readonly string[] = COMMAND,
+): Program {
+  const child = spawn(file, [...before, ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

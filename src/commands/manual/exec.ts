@@ -7,6 +7,7 @@ export const NOT_WITH_EXEC: ReadonlySet<SettingName> = new Set<SettingName>([
   ...NOT_PRIVATE,
   'drain-delay',
   'exit-when-idle',
+  'workers',
   'admin-address',
   'admin-port',
   'admin-quit',
