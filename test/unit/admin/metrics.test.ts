@@ -44,7 +44,13 @@ test('what is, is looked at when it is asked for; several listeners of one serve
   const metrics = new Metrics();
   const view = new TestView();
   view.serverViews = [
-    serverView({ sessionCount: 3, connectionCount: 5, loginsUnderWay: 2, loginsWaiting: 1, warmConnections: 3 }),
+    serverView({
+      sessionCount: 3,
+      connectionCount: 5,
+      loginsUnderWay: 2,
+      loginsWaiting: 1,
+      warmConnections: 3,
+    }),
     serverView({ sessionCount: 1, connectionCount: 1 }),
     serverView({ sessionCount: 4, connectionCount: 4, isRemoved: true }),
     serverView({ host: 'other', maxSessions: 7 }),
