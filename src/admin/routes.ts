@@ -36,21 +36,39 @@ export function createRoutes(
   const get = (answer: Route['answer']): Route => ({ method: 'GET', answer });
   const { metrics, lastErrors } = observations;
   const events = new LiveEvents(() => {
+    // For the next time: what a viewer is shown of other processes is one interval old.
+    void view.look?.();
     const status = describeStatus(view, lastErrors, Date.now());
     return { status: JSON.stringify(status), charts: JSON.stringify(observations.charts()) };
   }, log);
   const post = (answer: Route['answer']): Route => ({ method: 'POST', answer });
   return new Map([
     ...pageRoutes(),
-    ['/events', { ...get(() => events.answer()), isSameSite: true }],
+    [
+      '/events',
+      {
+        ...get(async () => {
+          await view.look?.();
+          return events.answer();
+        }),
+        isSameSite: true,
+      },
+    ],
     ['/startup', get(() => probe('started', startupReasons(view)))],
     ['/readiness', get(() => probe('ready', readinessReasons(view, Date.now())))],
     // Whoever can answer is alive.
     ['/liveness', get(() => probe('alive', []))],
-    ['/status', get(() => ({ status: 200, body: describeStatus(view, lastErrors, Date.now()) }))],
+    [
+      '/status',
+      get(async () => {
+        await view.look?.();
+        return { status: 200, body: describeStatus(view, lastErrors, Date.now()) };
+      }),
+    ],
     [
       '/metrics',
       get(async () => {
+        await view.look?.();
         const body = await metrics.render(view, Date.now());
         return { status: 200, type: metrics.contentType, body };
       }),

@@ -7,6 +7,8 @@ export interface AdminView {
   readonly isListening: boolean;
   /** Told to stop, or to let go of its sessions: nobody new should be sent here. */
   readonly isDraining: boolean;
+  /** Looks at what other processes have in hand, to be shown from then on; never rejects, and does not take long. */
+  readonly look?: (() => Promise<void>) | undefined;
   servers(): readonly ServerView[];
   identities(): readonly IdentityView[];
   /** Ends sessions between transactions and takes no new ones; asking again changes nothing. */

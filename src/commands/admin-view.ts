@@ -11,6 +11,8 @@ export interface AdminActions {
   readonly isDraining: () => boolean;
   readonly drain: () => void;
   readonly quit: () => void;
+  /** Looks at what other processes have in hand. */
+  readonly look?: (() => Promise<void>) | undefined;
 }
 
 /** The program as the admin listener shows it: always as it is at that moment. */
@@ -30,12 +32,13 @@ export function createAdminView(fleet: Fleet, identities: Identities, actions: A
     identities: () => identities.all.map(describeIdentity),
     drain: actions.drain,
     quit: actions.quit,
+    look: actions.look,
   };
 }
 
 function describeInstance(instance: Instance, identities: Identities, isRemoved: boolean): ServerView {
   const { config, deps, members, listeners } = instance.inside;
-  const { registry, loginGate, upstream, warm } = deps;
+  const { registry, upstream } = deps;
   return {
     host: config.server.host,
     upstream: `${upstream.address}:${upstream.port}`,
@@ -49,9 +52,7 @@ function describeInstance(instance: Instance, identities: Identities, isRemoved:
     connectionCount: registry.connectionCount,
     sessionCount: registry.sessionCount,
     maxSessions: registry.maxSessions,
-    loginsUnderWay: loginGate.underWayCount,
-    loginsWaiting: loginGate.waitingCount,
-    warmConnections: warm?.count ?? 0,
+    ...instance.load,
     sessions: () => registry.views(),
   };
 }

@@ -5,13 +5,15 @@ import { UsageError } from '../errors.ts';
 import { describeError, explainError, type Logger } from '../log.ts';
 import { assignInherited, type InheritedSocket } from '../proxy/inherited.ts';
 import type { LoginTracer } from '../proxy/login-trace.ts';
-import type { SessionObserver } from '../proxy/observer.ts';
-import type { Identities } from './identities.ts';
+import type { SessionObserver, SessionView } from '../proxy/observer.ts';
+import type { Upstream } from '../upstream/dial.ts';
+import type { IdentitySupply } from './identities.ts';
 import { Instance } from './instance.ts';
+import type { Load, Sharing } from './workers/sharing.ts';
 
 /** All proxies of the program, one for each server, and what becomes of them when the configuration changes. */
 export class Fleet {
-  readonly #identities: Identities;
+  readonly #identities: IdentitySupply;
   readonly #log: Logger;
   readonly #observe: ((host: string) => SessionObserver) | undefined;
   readonly #tracer: LoginTracer | undefined;
@@ -20,25 +22,30 @@ export class Fleet {
   #instances = new Map<string, Instance>();
   /** Removed from the configuration, with sessions that are not over yet. */
   readonly #leaving = new Set<Instance>();
-  readonly #secret = randomBytes(32);
+  readonly #sharing: Sharing | undefined;
+  readonly #secret: Buffer;
   #sessions = 0;
 
   /**
    * @param observe - asked for an observer of the sessions of each server, by its name.
    * @param onSessions - told whenever a session begins or ends.
+   * @param sharing - where other processes have instances of the same servers.
    */
   constructor(
-    identities: Identities,
+    identities: IdentitySupply,
     log: Logger,
     observe?: (host: string) => SessionObserver,
     onSessions?: (change: 1 | -1) => void,
     tracer?: LoginTracer,
+    sharing?: Sharing,
   ) {
     this.#identities = identities;
     this.#log = log;
     this.#observe = observe;
     this.#onSessions = onSessions;
     this.#tracer = tracer;
+    this.#sharing = sharing;
+    this.#secret = sharing?.secret ?? randomBytes(32);
   }
 
   get instances(): readonly Instance[] {
@@ -48,6 +55,30 @@ export class Fleet {
   /** Removed from the configuration, with sessions that are not over yet. */
   get leaving(): readonly Instance[] {
     return [...this.#leaving];
+  }
+
+  /** The instance that goes by this key in all processes. */
+  instanceOf(key: string): Instance | undefined {
+    return this.#instances.get(key);
+  }
+
+  /** Where a session lives that a CancelRequest has the key of; undefined if it does not run in this process. */
+  upstreamOf(key: Buffer): Upstream | undefined {
+    for (const { inside } of this.#all()) {
+      const upstream = inside.deps.cancelKeys.upstreamOf(key);
+      if (upstream !== undefined) return upstream;
+    }
+    return undefined;
+  }
+
+  /** All sessions as they are now. */
+  sessions(): SessionView[] {
+    return this.#all().flatMap(({ inside }) => [...inside.deps.registry.views()]);
+  }
+
+  /** What is under way besides them, by the instances' keys. */
+  loads(): [string, Load][] {
+    return [...this.#instances].map(([key, { load }]) => [key, load]);
   }
 
   get connectionCount(): number {
@@ -88,8 +119,11 @@ export class Fleet {
    *
    * @throws UsageError, before anything is changed, if a file that a server needs cannot be used.
    */
-  async change({ settings, servers }: Config): Promise<void> {
+  async change(config: Config): Promise<void> {
+    const { settings, servers } = config;
     const wanted = new Map(await this.#createAll(servers));
+    // Before anybody is accepted whom they do not know what to do with.
+    await this.#sharing?.primary?.configure(config);
     // First, since what comes may listen where something else has.
     for (const [key, instance] of this.#instances) {
       if (!wanted.has(key)) this.#remove(key, instance, settings['drain-timeout']);
@@ -105,11 +139,13 @@ export class Fleet {
 
   /** Stops accepting and ends each session between transactions; what is left after the timeout, at once. */
   async drain(timeoutMs: number): Promise<void> {
+    this.#sharing?.primary?.drain(timeoutMs);
     await Promise.all(this.#all().map((instance) => instance.drain(timeoutMs)));
   }
 
   /** Ends everything at once. */
   stop(): void {
+    this.#sharing?.primary?.stop();
     for (const instance of this.#all()) instance.stop();
   }
 
@@ -122,7 +158,7 @@ export class Fleet {
     const problems = new Set<string>();
     const created = keyed(servers).map(async ([key, config]): Promise<[string, Instance][]> => {
       try {
-        return [[key, await this.#create(config, servers)]];
+        return [[key, await this.#create(key, config, servers)]];
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
         for (const problem of error.problems) problems.add(problem);
@@ -134,11 +170,12 @@ export class Fleet {
     return instances;
   }
 
-  #create(config: ServerConfig, { length }: readonly ServerConfig[]): Promise<Instance> {
+  #create(key: string, config: ServerConfig, { length }: readonly ServerConfig[]): Promise<Instance> {
     // Where there are several, each line says which it is about.
     const { host } = config.server;
     const log = length === 1 ? this.#log : this.#log.child({ server: host }, { msgPrefix: `[${host}] ` });
-    const nextSessionId = (): number => (this.#sessions += 1);
+    const sharing = this.#sharing;
+    const nextSessionId = (): number => sharing?.worker?.nextSessionId() ?? (this.#sessions += 1);
     return Instance.create(config, {
       identities: this.#identities,
       nextSessionId,
@@ -146,6 +183,8 @@ export class Fleet {
       observer: this.#observe?.(host),
       onSessions: this.#onSessions,
       tracer: this.#tracer,
+      key,
+      sharing,
       log,
     });
   }
@@ -170,6 +209,8 @@ export class Fleet {
   }
 
   #announce(instance: Instance): void {
+    // A worker has nothing of its own to tell.
+    if (this.#sharing?.worker !== undefined) return;
     instance.announce().catch((error: unknown) => this.#tell(error));
   }
 

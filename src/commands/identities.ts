@@ -1,28 +1,37 @@
 import type { Cloud } from '../config/clouds.ts';
 import type { Settings } from '../config/settings.ts';
+import { ProxyError, SqlState } from '../errors.ts';
 import { type CredentialSettings, createTokenSource, fetchTimeoutOf } from '../identity/credentials.ts';
 import { Identity } from '../identity/identity.ts';
 import type { TokenEvent } from '../identity/token-cache.ts';
 import { TokenCache } from '../identity/token-cache.ts';
 import { tokenLog } from '../identity/token-log.ts';
-import type { AccessToken, TokenSource } from '../identity/token-source.ts';
+import type { AccessToken } from '../identity/token-source.ts';
 import type { Logger } from '../log.ts';
 
 /** One credential with one scope, and what came of it. */
 interface SharedTokens {
+  /** Names it to other processes. */
+  readonly key: string;
   /** Of its own, and made of the configuration alone. */
   readonly name: string;
   readonly scope: string;
-  readonly source: TokenSource;
   readonly tokens: TokenCache;
   readonly first: Promise<AccessToken>;
+  /** Of the tokens, as far as they tell, or Entra does. */
+  readonly owner: Identity;
 }
+
+/** What servers need of the program's identities. */
+export type IdentitySupply = Pick<Identities, 'get' | 'firstToken' | 'warmUp' | 'keepOnly'>;
 
 /** The program's identities. Servers and client users with the same credential and scope share its token. */
 export class Identities {
   readonly #log: Logger;
   readonly #observe: TokenObserver | undefined;
   readonly #shared = new Map<string, SharedTokens>();
+  /** Hears of each new token, for processes that have no cache of their own. */
+  onToken: (news: KeyedToken) => void = () => {};
 
   /** @param observe - asked for a listener for each token cache, by its name. */
   constructor(log: Logger, observe?: TokenObserver) {
@@ -35,10 +44,29 @@ export class Identities {
     return [...this.#shared.values()];
   }
 
+  /** The tokens in hand. */
+  get tokens(): readonly KeyedToken[] {
+    return [...this.#shared.values()].flatMap(({ key, tokens: { current } }) =>
+      current === undefined ? [] : [{ identity: key, token: current }],
+    );
+  }
+
   /** The identity that these settings describe. */
   get(settings: Settings, cloud: Cloud): Identity {
-    const { source, tokens } = this.#sharedFor(settings, cloud);
-    return new Identity(tokens, settings.user === 'auto' ? undefined : settings.user, source);
+    const { tokens, owner } = this.#sharedFor(settings, cloud);
+    return settings.user === 'auto' ? owner : new Identity(tokens, settings.user);
+  }
+
+  /**
+   * @param key - as {@link identityKey} has it.
+   * @throws ProxyError 57P03 if it has gone from the configuration.
+   */
+  find(key: string): Pick<SharedTokens, 'tokens' | 'owner'> {
+    const shared = this.#shared.get(key);
+    if (shared !== undefined) return shared;
+    throw new ProxyError(SqlState.cannotConnectNow, 'the configuration of pg-entra-proxy has just changed', {
+      hint: 'Connect again.',
+    });
   }
 
   /** The first token that an identity gets: at once where it has one, else whenever it comes. */
@@ -73,13 +101,13 @@ export class Identities {
 
   #sharedFor(settings: Settings, cloud: Cloud): SharedTokens {
     const described = describeCredential(settings, cloud);
-    const key = JSON.stringify(described);
-    const shared = this.#shared.get(key) ?? this.#create(described);
+    const key = identityKey(settings, cloud);
+    const shared = this.#shared.get(key) ?? this.#create(key, described);
     this.#shared.set(key, shared);
     return shared;
   }
 
-  #create(described: Described): SharedTokens {
+  #create(key: string, described: Described): SharedTokens {
     const source = createTokenSource({
       ...described,
       tellUser: (message) => this.#logOf(described).warn({ event: 'sign-in' }, message),
@@ -99,10 +127,13 @@ export class Identities {
         logEvent ??= tokenLog(this.#logOf(described));
         logEvent(event);
         observer?.(event);
-        if (event.kind === 'refreshed') first.resolve(event.token);
+        if (event.kind !== 'refreshed') return;
+        first.resolve(event.token);
+        this.onToken({ identity: key, token: event.token });
       },
     });
-    return { name, scope: described.scope, source, tokens, first: first.promise };
+    const owner = new Identity(tokens, undefined, source);
+    return { key, name, scope: described.scope, tokens, first: first.promise, owner };
   }
 
   #uniqueName(described: Described): string {
@@ -124,6 +155,17 @@ export class Identities {
 function nameOf({ credential, clientId, objectId, resourceId }: Described): string {
   const id = clientId ?? objectId ?? resourceId;
   return `${credential}${id === undefined ? '' : ` ${id}`}`;
+}
+
+/** A token, and the key of its identity. */
+interface KeyedToken {
+  readonly identity: string;
+  readonly token: AccessToken;
+}
+
+/** What names an identity in all processes. */
+export function identityKey(settings: Settings, cloud: Cloud): string {
+  return JSON.stringify(describeCredential(settings, cloud));
 }
 
 /** Who hears what becomes of the tokens of one cache. */

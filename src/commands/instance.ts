@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { ServerConfig } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { ProxyError, SqlState } from '../errors.ts';
@@ -11,16 +12,17 @@ import type { LocalAuth } from '../proxy/local-auth.ts';
 import type { LoginTracer } from '../proxy/login-trace.ts';
 import type { SessionObserver } from '../proxy/observer.ts';
 import { SameUser } from '../proxy/same-user.ts';
-import { type ListenAddress, type ProxyServer, startServer } from '../proxy/server.ts';
+import { type HandOver, type ListenAddress, type ProxyServer, startServer } from '../proxy/server.ts';
 import type { SessionDeps } from '../proxy/session.ts';
 import { testLogin } from '../proxy/test-login.ts';
-import type { Identities } from './identities.ts';
+import type { IdentitySupply } from './identities.ts';
 import { listenAddresses, loadLocalSide, refuseOpenToAll } from './local-side.ts';
 import { createDeps, type Member } from './session-deps.ts';
+import { addLoads, type Load, type Sharing } from './workers/sharing.ts';
 
 /** What all instances share, and what each needs of the program. */
 export interface InstanceContext {
-  readonly identities: Identities;
+  readonly identities: IdentitySupply;
   /** A number that names one connection in the log. */
   readonly nextSessionId: () => number;
   /** What unknown users' salts are made of. */
@@ -31,6 +33,9 @@ export interface InstanceContext {
   readonly onSessions?: ((change: 1 | -1) => void) | undefined;
   /** What clients must prove, in the place of what the configuration asks. */
   readonly localAuth?: LocalAuth | undefined;
+  /** By which other processes know the instance, where there are any. */
+  readonly key?: string;
+  readonly sharing?: Sharing | undefined;
   readonly log: Logger;
 }
 
@@ -43,19 +48,19 @@ export interface InstanceState {
 
 /** The proxy of one server: its listener, its sessions, and whom they log in as. */
 export class Instance {
-  readonly #identities: Identities;
+  readonly #context: InstanceContext;
   #state: InstanceState;
   #server: ProxyServer | undefined;
   /** Whom it lets in over TCP; undefined: everybody. */
   #sameUser: SameUser | undefined;
 
-  private constructor(state: InstanceState, identities: Identities) {
+  private constructor(state: InstanceState, context: InstanceContext) {
     this.#state = state;
-    this.#identities = identities;
+    this.#context = context;
   }
 
   static async create(config: ServerConfig, context: InstanceContext): Promise<Instance> {
-    return new Instance(await createState(config, context), context.identities);
+    return new Instance(await createState(config, context), context);
   }
 
   get connectionCount(): number {
@@ -69,6 +74,18 @@ export class Instance {
 
   get identities(): readonly Identity[] {
     return this.#state.members.map(({ identity }) => identity);
+  }
+
+  /** What is under way besides the sessions, in all processes. */
+  get load(): Load {
+    const { loginGate, warm } = this.#state.deps;
+    const own = {
+      loginsUnderWay: loginGate.underWayCount,
+      loginsWaiting: loginGate.waitingCount,
+      warmConnections: warm?.count ?? 0,
+    };
+    const { key = '', sharing } = this.#context;
+    return sharing?.primary === undefined ? own : addLoads([own, sharing.primary.loadOf(key)]);
   }
 
   /** What new sessions get, and where from. */
@@ -104,13 +121,17 @@ export class Instance {
   async listen(inherited: readonly InheritedSocket[]): Promise<void> {
     const { settings, given } = this.#state.config;
     this.#sameUser = settings['same-user'] ? await SameUser.create() : undefined;
-    const wanted: ListenAddress[] =
+    const configured: ListenAddress[] =
       inherited.length > 0
         ? inherited.map(({ fd }) => ({ kind: 'inherited', fd }))
         : listenAddresses(settings, given);
+    const { sharing } = this.#context;
+    // A worker has its connections from elsewhere.
+    const wanted = sharing?.worker === undefined ? configured : [];
     this.#server = await startServer(wanted, () => this.#state.deps, {
       admit: async (client) => this.#sameUser?.admit(client),
       permit: (listener) => permit(listener, settings, this.#sameUser),
+      handOver: sharing?.primary && ((...accepted) => this.#handOver(...accepted)),
     });
     const { upstream, log } = this.#state.deps;
     const { serverName, roots } = upstream.trust;
@@ -126,6 +147,11 @@ export class Instance {
         `listening on ${describeListener(listener)}, towards ${towards}${name} (TLS roots: ${roots})`,
       );
     }
+  }
+
+  /** Runs a session for a connection that another process has accepted. */
+  serve(client: Socket, admitted?: Promise<void>): void {
+    this.#server?.serve(client, admitted);
   }
 
   /**
@@ -168,9 +194,17 @@ export class Instance {
     this.#server?.stop();
   }
 
+  #handOver(...[client, admitted, runHere]: Parameters<HandOver>): void {
+    const { key = '', sharing } = this.#context;
+    const { registry, nextSessionId, loginTimeoutMs: timeoutMs } = this.#state.deps;
+    const from = { id: nextSessionId(), server: key, host: this.host, client };
+    const connection = { ...from, admitted, timeoutMs, registry, runHere };
+    sharing?.primary?.handOver(connection);
+  }
+
   async #announce({ clientUser, settings, identity }: Member): Promise<void> {
     const { config, deps } = this.#state;
-    const token = await this.#identities.firstToken(identity);
+    const token = await this.#context.identities.firstToken(identity);
     const role = await identity.roleFor(token).catch((error: unknown) => mayComeLater(error, deps.log));
     if (role === undefined) return;
     const { credential } = identity.tokens;

@@ -30,6 +30,11 @@ export class Reloading {
     try {
       const config = this.#readConfig();
       await this.#fleet.change(config);
+      if (config.settings.workers !== this.config.settings.workers)
+        this.#log.warn(
+          { event: 'config' },
+          'how many --workers there are changes when the program starts again',
+        );
       this.config = config;
       this.#log.level = config.settings['log-level'];
       const count = config.servers.length;

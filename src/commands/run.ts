@@ -16,6 +16,7 @@ import { Reloading } from './reloading.ts';
 import { ServiceManager } from './service-manager.ts';
 import { CutCount } from './session-counts.ts';
 import { StopRequests, watchSignals } from './signals.ts';
+import type { Workers, WorkersOptions } from './workers/workers.ts';
 
 /**
  * `pg-entra-proxy run`: serves until it is asked to stop.
@@ -32,9 +33,12 @@ export async function run(readConfig: () => Config, version: string): Promise<nu
   for (const warning of config.warnings) log.warn({ event: 'config' }, warning);
   const tracer = await createOtlpTracer(version, log);
   const observations = await createObservations(settings);
-  const program = new Program(readConfig, config, log, tracer, observations);
+  // One process needs nothing of it.
+  const createWorkers =
+    settings.workers > 1 ? (await import('./workers/workers.ts')).createWorkers : undefined;
+  const program = new Program(readConfig, config, log, { tracer, observations, version, createWorkers });
   try {
-    return await program.run(version);
+    return await program.run();
   } catch (error) {
     if (error instanceof UsageError) throw error;
     for (const one of error instanceof AggregateError ? error.errors : [error]) {
@@ -42,7 +46,7 @@ export async function run(readConfig: () => Config, version: string): Promise<nu
     }
     return 1;
   } finally {
-    program.close();
+    await program.close();
     await tracer?.close();
   }
 }
@@ -64,6 +68,14 @@ async function createObservations(settings: Settings): Promise<Observations | un
   return new Observations();
 }
 
+/** What a program has of others. */
+interface Surroundings {
+  readonly tracer: LoginTracer | undefined;
+  readonly observations: Observations | undefined;
+  readonly version: string;
+  readonly createWorkers: ((options: WorkersOptions) => Workers) | undefined;
+}
+
 /** All parts of the running program, and who tells whom. */
 class Program {
   readonly #log: Logger;
@@ -77,17 +89,20 @@ class Program {
   readonly #idleExit: IdleExit;
   readonly #manager: ServiceManager;
   readonly #unwatch: () => void;
+  readonly #version: string;
+  readonly #workers: Workers | undefined;
   #isListening = false;
+  #isHopeless = false;
   #admin: AdminListener | undefined;
 
   constructor(
     readConfig: () => Config,
     config: Config,
     log: Logger,
-    tracer: LoginTracer | undefined,
-    observations: Observations | undefined,
+    { tracer, observations, version, createWorkers }: Surroundings,
   ) {
     this.#log = log;
+    this.#version = version;
     this.#observations = observations;
     const settings = (): Settings => this.#reloading.config.settings;
     this.#idleExit = new IdleExit(
@@ -96,7 +111,17 @@ class Program {
     );
     this.#identities = new Identities(log, observations && ((name) => observations.tokenListener(name)));
     const observe = (host: string) => this.#cuts.observer(observations?.observerOf(host));
-    this.#fleet = new Fleet(this.#identities, log, observe, this.#idleExit.change, tracer);
+    this.#workers = createWorkers?.({
+      config,
+      version,
+      identities: this.#identities,
+      observe,
+      upstreamOf: (key) => this.#fleet.upstreamOf(key),
+      onHopeless: () => this.#giveUp(),
+      log,
+    });
+    const { sharing } = this.#workers ?? {};
+    this.#fleet = new Fleet(this.#identities, log, observe, this.#idleExit.change, tracer, sharing);
     this.#reloading = new Reloading(readConfig, config, this.#fleet, log);
     this.#ending = new Ending(this.#fleet, this.#cuts, settings, log);
     this.#manager = new ServiceManager(log);
@@ -104,12 +129,13 @@ class Program {
   }
 
   /** @returns the exit status. */
-  async run(version: string): Promise<number> {
+  async run(): Promise<number> {
     const { config } = this.#reloading;
     // Before anything starts another process.
     const inherited = takeInheritedSockets();
     await this.#fleet.prepare(config);
-    await this.#startAdmin(config.settings, version);
+    await this.#startAdmin(config.settings);
+    await this.#workers?.start();
     const { instances } = this.#fleet;
     if (config.settings['fail-fast']) await Promise.all(instances.map((instance) => instance.testLogins()));
     await this.#fleet.listen(inherited);
@@ -120,26 +146,29 @@ class Program {
     await Promise.race([asked, announced.then(() => asked)]);
     this.#manager.stopping();
     await Promise.race([this.#ending.drain(), this.#requests.second.then(() => this.#ending.stop())]);
-    return this.#ending.tell() === 0 ? 0 : 1;
+    await this.#workers?.close();
+    return this.#ending.tell() === 0 && !this.#isHopeless ? 0 : 1;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#admin?.close();
     this.#idleExit.close();
     this.#identities.close();
     this.#manager.close();
     this.#unwatch();
+    await this.#workers?.close();
   }
 
-  async #startAdmin(settings: Settings, version: string): Promise<void> {
+  async #startAdmin(settings: Settings): Promise<void> {
     const { 'admin-address': address, 'admin-port': port, 'admin-quit': allowQuit } = settings;
     if (port === undefined || this.#observations === undefined) return;
     const actions: AdminActions = {
-      version,
+      version: this.#version,
       isListening: () => this.#isListening,
       isDraining: () => this.#ending.hasBegun,
       drain: () => void this.#ending.drain(),
       quit: () => this.#requests.ask(),
+      look: this.#workers && (() => this.#workers?.look() ?? Promise.resolve()),
     };
     const view = createAdminView(this.#fleet, this.#identities, actions);
     const { startAdmin } = await import('../admin/http.ts');
@@ -150,6 +179,12 @@ class Program {
       { event: 'admin-listening', address: host, port: actual },
       `admin listener on ${host}:${actual}`,
     );
+  }
+
+  /** Workers die as soon as they are there. */
+  #giveUp(): void {
+    this.#isHopeless = true;
+    this.#requests.ask();
   }
 
   #reload(): void {

@@ -13,6 +13,7 @@ import { dialUpstream, type Upstream } from '../upstream/dial.ts';
 import { createTrust } from '../upstream/trust.ts';
 import { WarmConnections } from '../upstream/warm.ts';
 import { CountedRegistry } from './session-counts.ts';
+import type { Sharing } from './workers/sharing.ts';
 
 /** Whom clients log in as, and which of them: those that name a certain user, or all others. */
 export interface Member {
@@ -26,6 +27,8 @@ export interface DepsEvents {
   readonly observer?: SessionObserver | undefined;
   /** Told whenever a session begins or ends. */
   readonly onSessions?: ((change: 1 | -1) => void) | undefined;
+  /** Where there are other processes. */
+  readonly sharing?: Sharing | undefined;
 }
 
 /** What a server's sessions share, as far as the configuration says it. */
@@ -33,7 +36,7 @@ export function createDeps(
   config: ServerConfig,
   main: Member,
   mapped: readonly Member[],
-  { observer, onSessions = () => {} }: DepsEvents = {},
+  { observer, onSessions = () => {}, sharing }: DepsEvents = {},
 ): Omit<SessionDeps, 'nextSessionId' | 'log'> {
   const { settings, preset, clientUsers } = config;
   const passedThrough = [...clientUsers].filter(([, { kind }]) => kind === 'passThrough');
@@ -59,8 +62,11 @@ export function createDeps(
       database: settings.database,
       options: preset.options,
     },
-    registry: new CountedRegistry(settings['max-sessions'], onSessions),
-    cancelKeys: new CancelKeys(),
+    registry:
+      sharing?.worker?.createRegistry(settings['max-sessions']) ??
+      new CountedRegistry(settings['max-sessions'], onSessions),
+    takePlace: sharing?.worker?.takePlace,
+    cancelKeys: new CancelKeys(sharing?.cancelElsewhere),
     loginTimeoutMs: settings['login-timeout'],
     loginGate,
     sessionLimits: new SessionLimits({

@@ -294,6 +294,12 @@ export const SETTINGS = {
     parse: parseDuration,
     default: '0',
   },
+  workers: {
+    group: 'Life',
+    help: 'processes that run the sessions, behind one port: for more cores than one process fills',
+    parse: parseInteger(1, 64),
+    default: '1',
+  },
   'exit-when-idle': {
     group: 'Life',
     help: 'stop when no session has been open for so long, after the first one; 0: never',

@@ -1,23 +1,29 @@
 import { ManagementName } from './management-name.ts';
 import { roleNameOf } from './role-name.ts';
-import type { TokenCache } from './token-cache.ts';
+import type { Tokens } from './token-cache.ts';
 import type { AccessToken, TokenSource } from './token-source.ts';
 
 /** Whom the proxy logs in as: the token, and the role that goes with it. */
 export class Identity {
-  readonly tokens: TokenCache;
+  readonly tokens: Tokens;
   readonly #role: string | undefined;
-  readonly #managementName: ManagementName;
+  readonly #names: Pick<ManagementName, 'of'>;
   #knownRole: string | undefined;
 
   /**
    * @param role - undefined to take it from the token.
    * @param source - where the tokens come from: asked for a name too where they have none.
+   * @param names - who else is asked for such a name.
    */
-  constructor(tokens: TokenCache, role: string | undefined, source?: TokenSource) {
+  constructor(
+    tokens: Tokens,
+    role: string | undefined,
+    source?: TokenSource,
+    names: Pick<ManagementName, 'of'> = new ManagementName(source),
+  ) {
     this.tokens = tokens;
     this.#role = role;
-    this.#managementName = new ManagementName(source);
+    this.#names = names;
   }
 
   /**
@@ -26,7 +32,7 @@ export class Identity {
    * @throws ProxyError 28000 if nobody says which; 57P03 if it may be found out later.
    */
   async roleFor(token: AccessToken): Promise<string> {
-    this.#knownRole = this.#role ?? roleNameOf(token.claims) ?? (await this.#managementName.of(token));
+    this.#knownRole = this.#role ?? roleNameOf(token.claims) ?? (await this.#names.of(token));
     return this.#knownRole;
   }
 

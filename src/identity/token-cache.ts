@@ -12,7 +12,7 @@ const REFRESH_JITTER = 0.1;
 const LAST_MARGIN_MS = 300_000;
 
 /** A token that ends sooner than this is not handed out: the server would see it expired. */
-const EXPIRY_SLACK_MS = 1_000;
+export const EXPIRY_SLACK_MS = 1_000;
 
 /** How often the wall clock is looked at. A timer alone stands still while a laptop sleeps. */
 const TICK_MS = 15_000;
@@ -58,6 +58,9 @@ interface Outage {
   /** From when on a session without a token may cause a fetch. */
   readonly knockAt: number;
 }
+
+/** One identity's token, wherever it is kept. */
+export type Tokens = Pick<TokenCache, 'credential' | 'current' | 'getToken' | 'replacementFor'>;
 
 /**
  * One identity's token. A valid one is handed out at once and refreshed behind the scenes; only when

@@ -2,9 +2,21 @@ import { type CancelRequest, encodeCancelRequest } from '../protocol/startup.ts'
 import { dialUpstream, type Upstream } from '../upstream/dial.ts';
 import { closeGently } from './linger.ts';
 
+/** Passes a CancelRequest on if its session runs in another process. */
+export interface CancelElsewhere {
+  /** @returns false if no process is known to run it. */
+  forward(key: Buffer, signal: AbortSignal): Promise<boolean>;
+}
+
 /** Which server each running session's BackendKeyData came from. */
 export class CancelKeys {
+  /** Where sessions run that are not known here; undefined: nowhere. */
+  readonly elsewhere: CancelElsewhere | undefined;
   readonly #upstreams = new Map<string, Upstream>();
+
+  constructor(elsewhere?: CancelElsewhere) {
+    this.elsewhere = elsewhere;
+  }
 
   /**
    * @param key - process ID and secret key, as BackendKeyData has them.
@@ -37,6 +49,17 @@ export async function forwardCancel(
   keys: CancelKeys,
   signal: AbortSignal,
 ): Promise<void> {
-  const { socket } = await dialUpstream(keys.upstreamOf(request.key) ?? upstream, signal);
-  await closeGently(socket, encodeCancelRequest(request.key));
+  const known = keys.upstreamOf(request.key);
+  if (known === undefined && (await keys.elsewhere?.forward(request.key, signal)) === true) return;
+  await sendCancel(request.key, known ?? upstream, signal);
+}
+
+/**
+ * Sends a CancelRequest to a server, and waits until that closes the connection.
+ *
+ * @throws ProxyError 08001 if the server cannot be reached.
+ */
+export async function sendCancel(key: Buffer, upstream: Upstream, signal: AbortSignal): Promise<void> {
+  const { socket } = await dialUpstream(upstream, signal);
+  await closeGently(socket, encodeCancelRequest(key));
 }

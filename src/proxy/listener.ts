@@ -30,6 +30,8 @@ export interface ListenerEvents {
   readonly accept: (client: Socket, listener: Listener) => void;
   /** A connection could not be accepted. */
   readonly failed: (error: Error) => void;
+  /** Whether no byte is to be read of a connection before somebody asks for it: another process may take it over. */
+  readonly pauseOnConnect?: boolean;
   /** This machine does not have the address, and that is all right. */
   readonly skipped: (address: string, code: string) => void;
 }
@@ -94,10 +96,14 @@ export async function openUnixListener(path: string, events: ListenerEvents): Pr
   return { listener, close };
 }
 
-function createServerFor({ accept }: ListenerEvents, listener: () => Listener): Server {
+function createServerFor(
+  { accept, pauseOnConnect = false }: ListenerEvents,
+  listener: () => Listener,
+): Server {
   return createServer(
     {
       allowHalfOpen: true,
+      pauseOnConnect,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEPALIVE_MS,

@@ -28,11 +28,31 @@ export interface ServerOptions {
   readonly admit?: ((client: Socket) => Promise<void>) | undefined;
   /** Throws if a listener must not be, before anybody is accepted there. */
   readonly permit?: ((listener: Listener) => void) | undefined;
+  /** Has another process run the session, where there is one. */
+  readonly handOver?: HandOver | undefined;
 }
+
+/**
+ * Gives a connection, of which nothing has been read, to whoever is to run its session.
+ *
+ * @param admitted - rejects if whoever has connected is not welcome, which is to be told all the same.
+ * @param runHere - runs the session in this process, or refuses it with an error.
+ */
+export type HandOver = (
+  client: Socket,
+  admitted: Promise<void> | undefined,
+  runHere: (refusal?: Error) => void,
+) => void;
 
 /** Listeners and their sessions. */
 export interface ProxyServer {
   readonly listeners: readonly Listener[];
+  /**
+   * Runs a session for a connection that another process has accepted.
+   *
+   * @param admitted - rejects if whoever has connected is not welcome.
+   */
+  serve(client: Socket, admitted?: Promise<void>): void;
   /**
    * Stops accepting and ends each session between transactions.
    *
@@ -77,7 +97,8 @@ export async function startServer(
     throw error;
   }
   const listeners = open.map(({ listener }) => listener);
-  return { listeners, drain: (timeoutMs) => drain(close, deps, timeoutMs), stop };
+  const serve: ProxyServer['serve'] = (client, admitted) => void runSession(client, deps(), admitted);
+  return { listeners, serve, drain: (timeoutMs) => drain(close, deps, timeoutMs), stop };
 }
 
 async function openWanted(
@@ -92,14 +113,24 @@ async function openWanted(
   return [await openUnixListener(socketPath(wanted.path, port), events)];
 }
 
-function createEvents(deps: () => SessionDeps, { admit }: ServerOptions): ListenerEvents {
+/** Of a connection that is handed over, nothing must have been read. */
+type ServerEvents = ListenerEvents & { readonly pauseOnConnect: boolean };
+
+function createEvents(deps: () => SessionDeps, { admit, handOver }: ServerOptions): ServerEvents {
   let silentUntil = 0;
   return {
+    pauseOnConnect: handOver !== undefined,
     accept: (client, { kind }) => {
       const admitted = kind === 'tcp' ? admit?.(client) : undefined;
       // The session hears of it in its own time.
       admitted?.catch(() => {});
-      void runSession(client, deps(), admitted);
+      const runHere = (refusal?: Error): void => {
+        const welcome = refusal === undefined ? admitted : Promise.reject(refusal);
+        welcome?.catch(() => {});
+        void runSession(client, deps(), welcome);
+      };
+      if (handOver === undefined) runHere();
+      else handOver(client, admitted, runHere);
     },
     skipped: (address, code) =>
       deps().log.debug(

@@ -34,6 +34,8 @@ export interface SessionDeps {
   readonly knownMethods: KnownMethods;
   readonly policy: Policy;
   readonly registry: SessionRegistry;
+  /** Asked before a connection becomes a session, where others than the registry count too; rejects if there is no place. */
+  readonly takePlace?: ((session: LiveSession, signal: AbortSignal) => Promise<void>) | undefined;
   /** A number that names one connection in the log. */
   readonly nextSessionId: () => number;
   readonly cancelKeys: CancelKeys;
@@ -106,6 +108,7 @@ async function serve(
   const request = await readRequest(connection, signal);
   await admitted;
   if (request.kind === 'cancelRequest') return cancel(request, deps, story);
+  await deps.takePlace?.(session, signal);
   deps.registry.addSession(session);
   const plan = planLogin(request, deps.policy);
   story.planned(plan);

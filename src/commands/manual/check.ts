@@ -23,6 +23,7 @@ const WITHOUT_EFFECT: ReadonlySet<SettingName> = new Set<SettingName>([
   'warm',
   'drain-timeout',
   'drain-delay',
+  'workers',
   'exit-when-idle',
   'fail-fast',
   'admin-address',
