@@ -213,7 +213,9 @@ export class Instance {
       { event: 'ready', clientUser, role, credential, tokenExpiresAt: new Date(token.expiresAt) },
       `${who} as ${role} (credential: ${credential}), token valid until ${clock(token.expiresAt)}`,
     );
-    const warning = audienceWarning(token.claims, settings.scope ?? config.cloud.scope);
+    // Of other servers than Azure's, nobody knows what they expect.
+    const scope = settings.scope ?? (config.preset.isAzure ? config.cloud.scope : undefined);
+    const warning = scope === undefined ? undefined : audienceWarning(token.claims, scope);
     if (warning !== undefined) deps.log.warn({ event: 'audience' }, warning);
   }
 }

@@ -76,6 +76,9 @@ test('cockroachdb: the login says that a JWT comes, beside what the client itsel
     client.socket.destroy();
   }
 
+  await program.find('ready');
+  assert.doesNotMatch(program.stderr, /"event":"audience"/);
+
   const strangers = await generateKeyPair('RS256');
   for (const bad of [await sign({ aud: 'another' }), await sign({}, strangers.privateKey)]) {
     await files.write('bad-token', bad);
