@@ -8,6 +8,17 @@ import { UsageError } from './errors.ts';
 // less CPU for streams, and 20 KB less memory for an idle session (docs/performance.md).
 setFlagsFromString('--semi-space-growth-factor=1');
 
+// Nothing turns verification off, also not towards Entra. Commands that are run (exec) get what they were given.
+const env = { ...process.env };
+if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
+  process.stderr.write(
+    'pg-entra-proxy: NODE_TLS_REJECT_UNAUTHORIZED=0 does nothing here: certificates are verified\n',
+  );
+delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+
+// Else Node.js opens its debugger to every user of this machine, and the token with it.
+process.on('SIGUSR1', () => {});
+
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
@@ -23,7 +34,7 @@ process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
 });
 
 try {
-  process.exitCode = await runCommand(process.argv.slice(2), process.env, version);
+  process.exitCode = await runCommand(process.argv.slice(2), env, version);
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   const problems = error.problems.map((problem) => `  ${problem}\n`).join('');

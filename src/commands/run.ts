@@ -88,11 +88,11 @@ class Program {
   readonly #ending: Ending;
   readonly #idleExit: IdleExit;
   readonly #manager: ServiceManager;
-  readonly #unwatch: () => void;
   readonly #version: string;
   readonly #workers: Workers | undefined;
   #isListening = false;
   #isHopeless = false;
+  #isOver = false;
   #admin: AdminListener | undefined;
 
   constructor(
@@ -125,7 +125,8 @@ class Program {
     this.#reloading = new Reloading(readConfig, config, this.#fleet, log);
     this.#ending = new Ending(this.#fleet, this.#cuts, settings, log);
     this.#manager = new ServiceManager(log);
-    this.#unwatch = watchSignals(this.#requests, () => this.#reload());
+    // To the process's very end: a signal that comes late must not change the status of a good one.
+    watchSignals(this.#requests, () => this.#reload());
   }
 
   /** @returns the exit status. */
@@ -151,11 +152,11 @@ class Program {
   }
 
   async close(): Promise<void> {
+    this.#isOver = true;
     this.#admin?.close();
     this.#idleExit.close();
     this.#identities.close();
     this.#manager.close();
-    this.#unwatch();
     await this.#workers?.close();
   }
 
@@ -189,6 +190,6 @@ class Program {
 
   #reload(): void {
     // What would be new would not be ended.
-    if (!this.#ending.hasBegun) void this.#manager.reloading(this.#reloading.ask());
+    if (!this.#ending.hasBegun && !this.#isOver) void this.#manager.reloading(this.#reloading.ask());
   }
 }

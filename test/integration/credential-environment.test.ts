@@ -52,7 +52,8 @@ for (const credential of ['environment', 'default']) {
   test(`${credential}: an Entra that cannot be talked to is not taken for a wrong secret`, async () => {
     await using entra = await bench.startEntra();
     const flags = ['--credential', credential, '--user', TEST_ROLE, ...entraFlags(entra)];
-    const untrusted = { NODE_EXTRA_CA_CERTS: '' };
+    // As somebody might have tried to mend it.
+    const untrusted = { NODE_EXTRA_CA_CERTS: '', NODE_TLS_REJECT_UNAUTHORIZED: '0' };
     await using proxy = await bench.startProxy(flags, { ...APPLICATION, ...untrusted });
     const { code, message, hint } = await refusedLogin(proxy.port);
     assert.equal(code, '57P03');

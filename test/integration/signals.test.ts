@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { createTestFiles } from '../support/files.ts';
 import { startTestServer } from '../support/postgres.ts';
+import { connectPg } from '../support/proxy.ts';
 import { argumentsFor, startListening } from '../support/running-program.ts';
 import { WireClient } from '../support/wire.ts';
 
@@ -74,4 +76,48 @@ test('--drain-timeout bounds the wait for a transaction; that it was cut is told
   program.child.kill('SIGTERM');
   assert.equal((await busy.waitError()).sqlState, '57P01');
   assert.deepEqual(await program.exit, { code: 1, signal: null });
+});
+
+test('a signal that comes while the program sees to its last words does not change its status', async () => {
+  const server = await startTestServer();
+  await using _postgres = server.postgres;
+  await using files = await createTestFiles();
+  // Takes no trace off the program's hands, which waits for that.
+  const collector = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(collector, 'listening');
+  const { port } = collector.address() as AddressInfo;
+  const asked = once(collector, 'connection');
+  const env = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    OTEL_EXPORTER_OTLP_TIMEOUT: '500',
+    OTEL_BSP_SCHEDULE_DELAY: '600000',
+  };
+  await using program = await startListening(await argumentsFor(server, files), env);
+  await using connection = await connectPg(program.port);
+  await connection.client.query('select 1');
+  await connection.client.end();
+  program.child.kill('SIGTERM');
+  await program.find('stopped');
+  await asked;
+  program.child.kill('SIGINT');
+  program.child.kill('SIGTERM');
+  program.child.kill('SIGHUP');
+  assert.deepEqual(await program.exit, { code: 0, signal: null });
+  collector.close();
+});
+
+test('SIGUSR1 does not open a debugger, where the token could be read', {
+  skip: process.platform === 'win32' && 'there is no such signal',
+}, async () => {
+  const server = await startTestServer();
+  await using _postgres = server.postgres;
+  await using files = await createTestFiles();
+  await using program = await startListening(await argumentsFor(server, files));
+  program.child.kill('SIGUSR1');
+  await using connection = await connectPg(program.port);
+  await connection.client.query('select 1');
+  await connection.client.end();
+  program.child.kill('SIGTERM');
+  assert.deepEqual(await program.exit, { code: 0, signal: null });
+  assert.doesNotMatch(program.stderr, /Debugger listening/);
 });
