@@ -6,6 +6,7 @@ import { configurationPage } from './configuration-page.ts';
 import { chartSchema } from './kubernetes/chart-schema.ts';
 import { manPage } from './man-page.ts';
 import { code, table } from './markdown.ts';
+import { operationsPage } from './operations-page.ts';
 
 /** When the proxy itself answers with which SQLSTATE, and what helps. */
 const OWN_ERRORS: Readonly<Record<SqlState, readonly [when: string, what: string]>> = {
@@ -54,6 +55,7 @@ export const DOCS: Readonly<Record<string, () => string>> = {
   'docs/errors.md': errorsPage,
   'docs/clients.md': clientsPage,
   'docs/configuration.md': configurationPage,
+  'docs/operations.md': operationsPage,
   'docs/config.schema.json': () => `${JSON.stringify(fileJsonSchema(), null, 2)}\n`,
   'man/pg-entra-proxy.1': manPage,
   'deploy/helm/pg-entra-proxy/values.schema.json': chartSchema,
