@@ -30,6 +30,7 @@ test('with workers, no token is in arguments, environment or output of any proce
   await until('another worker', () => linesOf(proxy.program, 'worker-ready').length === 4);
   await until('another token', () => minted.length > 1);
   const connections = await Promise.all(Array.from({ length: 6 }, () => connectPg(proxy.port)));
+  await until('the log of each', () => workersOfSessions(proxy.program).size === 7);
   assert.deepEqual(
     new Set([...workersOfSessions(proxy.program)].slice(-6).map(([, worker]) => worker)),
     new Set([1, 2, 3]),

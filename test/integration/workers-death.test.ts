@@ -155,5 +155,5 @@ test('when the primary process is killed, no worker is left, and open transactio
   assert.equal((await busy.waitError()).sqlState, '57P01');
   const pids = [...workerPids(program).values()];
   await until('the workers to be gone', () => !pids.some(isAlive));
-  assert.equal(linesOf(program, 'orphaned').length, 2);
+  await until('the last word of each', () => linesOf(program, 'orphaned').length === 2);
 });

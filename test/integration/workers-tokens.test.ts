@@ -68,7 +68,9 @@ test('a token that the server calls expired is replaced unseen, and the source a
   await files.write('token', fresh);
   const clients = Array.from({ length: 6 }, () => new RawClient(program.port).send(STARTUP));
   for (const client of clients) assert.deepEqual(await client.hear(WELCOME.length), WELCOME);
+  await until('the log of each', () => workersOfSessions(program).size === 6);
   assert.deepEqual(new Set(workersOfSessions(program).values()), new Set([1, 2, 3]));
+  await until('the log of the token', () => linesOf(program, 'token').length >= 2);
   assert.equal(linesOf(program, 'token').length, 2);
   for (const { socket } of clients) socket.destroy();
 });
@@ -133,6 +135,7 @@ test('a role that only another token tells is asked for once, for all workers', 
   );
   const roles = await Promise.all(Array.from({ length: 6 }, () => proxy.whoAmI()));
   assert.deepEqual(new Set(roles), new Set(['vm-orders']));
+  await until('the log of each', () => workersOfSessions(proxy.program).size === 6);
   assert.deepEqual(new Set(workersOfSessions(proxy.program).values()), new Set([1, 2, 3]));
   assert.deepEqual(
     machine.requests.map(({ query }) => query['resource']),

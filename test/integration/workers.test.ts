@@ -88,6 +88,7 @@ test('/status and /metrics show the sessions of all workers, added up', async ()
   assert.ok(running > 5 * 300, `${running} bytes`);
   for (const { client } of clients) await client.end();
   await until('no session', async () => (await metric(`connections_open{${labels}}`)) === 0);
+  await until('the log of each', () => linesOf(program, 'session').length === 5);
   const total = linesOf(program, 'session').reduce((sum, line) => sum + Number(line['bytesFromServer']), 0);
   assert.equal(await relayed(), total);
   assert.equal(await metric(`sessions_total{${labels},result="completed",sqlstate="none"}`), 5);

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { setDefaultHighWaterMark } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger, describeError, type Logger } from '../../log.ts';
 import { sendCancel } from '../../proxy/cancel.ts';
 import type { SessionObserver } from '../../proxy/observer.ts';
@@ -18,6 +19,9 @@ const HIGH_WATER_MARK = 262_144;
 
 /** How long sessions may go on without a primary process, in milliseconds. */
 const ORPHAN_DRAIN_MS = 5_000;
+
+/** When it leaves whatever they do. */
+const ORPHAN_LIFE_MS = 7_000;
 
 /** Runs sessions for the process at the other end, until that says that it is enough, or is gone. */
 export function runWorker(process: NodeJS.Process): void {
@@ -65,7 +69,9 @@ class Worker {
     const parts = this.#parts;
     if (parts !== undefined) {
       parts.log.error({ event: 'orphaned' }, 'the primary process is gone: this worker ends its sessions');
-      await parts.fleet.drain(Math.min(this.#drainTimeoutMs, ORPHAN_DRAIN_MS));
+      const drained = parts.fleet.drain(Math.min(this.#drainTimeoutMs, ORPHAN_DRAIN_MS));
+      // Not even a client that does not hang up keeps it longer.
+      await Promise.race([drained, delay(ORPHAN_LIFE_MS)]);
     }
     await this.#leave(1);
   }
