@@ -10,6 +10,12 @@ const TRAFFIC_MS = 60_000;
 /** How long one may leave a startup unanswered before another is tried: the way may be gone. */
 const ANSWER_MS = 3_000;
 
+/**
+ * How long after a login the next connection is opened. The server still starts its process for the one that has
+ * logged in, and the client waits for that: a handshake beside it would be paid for twice.
+ */
+const REFILL_DELAY_MS = 25;
+
 export interface WarmOptions {
   /** The most there may be, those under way included. */
   readonly limit: number;
@@ -49,6 +55,7 @@ export class WarmConnections {
   /** The oldest first. */
   readonly #warm: Warm[] = [];
   #dialling = 0;
+  #refill: NodeJS.Timeout | undefined;
   #wanted = 0;
   #lastLoginAt = Number.NEGATIVE_INFINITY;
 
@@ -79,10 +86,15 @@ export class WarmConnections {
     }
   }
 
-  /** Opens what is wanted; to be said when a login has gone well. */
+  /** Opens what is wanted, in a moment; to be said when a login has gone well. */
   refill(): void {
-    const { limit, isBusy } = this.#options;
-    if (isBusy?.() === true) return;
+    if (this.#options.isBusy?.() === true) return;
+    this.#refill ??= setTimeout(() => this.#openMissing(), REFILL_DELAY_MS).unref();
+  }
+
+  #openMissing(): void {
+    this.#refill = undefined;
+    const { limit } = this.#options;
     const missing = Math.min(this.#wanted, limit) - this.#warm.length - this.#dialling;
     for (let count = 0; count < missing; count += 1) void this.#open();
   }
@@ -95,6 +107,7 @@ export class WarmConnections {
   /** Drops all of them, and opens none any more. */
   close(): void {
     this.#wanted = 0;
+    clearTimeout(this.#refill);
     this.#closing.abort(new Error('closed'));
     this.clear();
   }
