@@ -38,7 +38,7 @@ test('SIGHUP while garbage and half-open connections come: nothing leaks, and ea
       .concat([`local-users-file: ${usersFile}`, 'local-auth: scram-sha-256', more, ''])
       .join('\n');
   await writeFile(config, yaml(''));
-  const args = [...(await attackArguments(attack, local.files)), '--warm', '0', '--config', config];
+  const args = [...(await attackArguments(attack, local.files)), '--config', config];
   await using program = await startListening([...args, '--log-level', 'debug']);
   const { port, child } = program;
   const ca = local.authority.certPem;

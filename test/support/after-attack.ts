@@ -123,10 +123,14 @@ export async function startAttack(options: AttackOptions = {}): Promise<Attack> 
   };
 }
 
-/** The arguments that make the program itself serve a scripted server, with the token in a file. */
+/**
+ * The arguments that make the program itself serve a scripted server, with the token in a file. No connection is
+ * kept warm: one that was opened ahead would play the script of another time.
+ */
 export async function attackArguments(attack: Attack, files: TestFiles): Promise<string[]> {
   const ca = await files.write('ca.pem', attack.caPem);
   const token = await files.write('token', attack.token);
   const upstream = ['--upstream-address', '127.0.0.1', '--upstream-port', String(attack.server.port)];
-  return ['run', SERVER_NAME, ...upstream, '--ca', ca, '--credential', 'token-file', '--token-file', token];
+  const target = ['run', SERVER_NAME, '--warm', '0', ...upstream, '--ca', ca];
+  return [...target, '--credential', 'token-file', '--token-file', token];
 }
